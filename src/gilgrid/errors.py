@@ -1,0 +1,54 @@
+"""One class per exit code of ``gilgrid``; each carries its sentence and what to do next."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ExitCode(IntEnum):
+    """What ``gilgrid`` exits with; ``gilgrid watch`` has its own codes, see the README."""
+
+    AS_EXPECTED = 0
+    DIFFERS = 1
+    MISTAKE = 2
+    GILGRID_FAILED = 3
+    INTERRUPTED = 130
+
+
+class GilgridError(Exception):
+    """gilgrid itself failed: never the fault of a cell."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.GILGRID_FAILED
+
+
+class MistakesError(GilgridError):
+    """Mistakes of the user, in a file or in a call: every one of them, not only the first."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.MISTAKE
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(self.mistakes))
+
+
+class UnavailableError(GilgridError):
+    """No such environment exists, in the resolver's own words: the cell's verdict, not a failure."""
+
+
+class BuildFailedError(GilgridError):
+    """The subject did not build: the cell's verdict, with the first error and the whole output."""
+
+    def __init__(self, first_error: str, log: str) -> None:
+        self.first_error = first_error
+        self.log = log
+        super().__init__(first_error)
+
+
+class CancelledError(GilgridError):
+    """The run was interrupted while this was under way; nothing is recorded for it."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERRUPTED
