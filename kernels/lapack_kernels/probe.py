@@ -1,0 +1,127 @@
+"""One probe, `python -m lapack_kernels.probe BINDING`: solve a batch repeatedly and check every answer.
+
+Exits 0 when all checks hold, 1 when one does not, 2 on a mistake in the call. Checks and metrics go, as JSON, to the
+file that $GILGRID_RESULT names, or to standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lapack_kernels.bindings import BINDINGS, GIL_MODES, load
+from lapack_kernels.eigh import eigh_tridiagonal
+from lapack_kernels.result import write_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+
+TOLERANCE_EPS_N = 8.0
+"""What LAPACK's backward error may be, in units of eps n ‖A‖: about 0.2 in practice, 30 and more when wrong."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the probe that the command line asks for; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    rng = np.random.default_rng(options.seed)
+    d = rng.standard_normal((options.batch, options.size))
+    e = rng.standard_normal((options.batch, options.size - 1))
+    start = perf_counter()
+    load(options.binding)
+    seconds_load = perf_counter() - start
+    seconds: list[float] = []
+    errors: list[dict[str, float]] = []
+    for _ in range(options.calls):
+        start = perf_counter()
+        values, vectors = eigh_tridiagonal(
+            d, e, binding=options.binding, gil=options.gil, threads=options.threads
+        )
+        seconds.append(perf_counter() - start)
+        errors.append(errors_eps_n(d, e, values, vectors))
+    worst = {name: max(error[name] for error in errors) for name in errors[0]}
+    result = {"checks": _checks(worst), "metrics": {"seconds_load": seconds_load, **_metrics(seconds, worst)}}
+    if not write_result(result):
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    return 0 if all(check["ok"] for check in result["checks"]) else 1
+
+
+def errors_eps_n(d: Array, e: Array, values: Array, vectors: Array) -> dict[str, float]:
+    """Measure the worst errors of a solved batch, in units of eps n (and ‖A‖, where the error scales with it).
+
+    `residual` is ‖A v - λ v‖, `orthogonality` is |VᵀV - I|, and `descent` is the largest step down between neighbouring
+    eigenvalues: 0 when they ascend. A NaN counts as an infinite error.
+    """
+    size = d.shape[1]
+    unit = np.finfo(np.float64).eps * size
+    norms = np.abs(d).max(axis=1)
+    products = d[:, :, None] * vectors
+    if size > 1:
+        norms += 2 * np.abs(e).max(axis=1)
+        products[:, :-1] += e[:, :, None] * vectors[:, 1:]
+        products[:, 1:] += e[:, :, None] * vectors[:, :-1]
+    norms = np.maximum(norms, np.finfo(np.float64).tiny)
+    residuals = np.linalg.norm(products - values[:, None, :] * vectors, axis=1).max(axis=1)
+    gram = vectors.transpose(0, 2, 1) @ vectors - np.eye(size)
+    descents = np.maximum(0, -np.diff(values, axis=1)).max(axis=1, initial=0)
+    worst = {
+        "residual": (residuals / norms).max() / unit,
+        "orthogonality": np.abs(gram).max() / unit,
+        "descent": descents.max(),
+    }
+    return {name: float("inf") if np.isnan(error) else float(error) for name, error in worst.items()}
+
+
+def _checks(worst: dict[str, float]) -> list[dict[str, Any]]:
+    limits = {"residual": TOLERANCE_EPS_N, "orthogonality": TOLERANCE_EPS_N, "descent": 0.0}
+    return [
+        {
+            "name": name,
+            "ok": worst[name] <= limit,
+            "detail": f"{worst[name]:.3g}, at most {limit:g}" + (" (in units of eps n)" if limit else ""),
+        }
+        for name, limit in limits.items()
+    ]
+
+
+def _metrics(seconds: list[float], worst: dict[str, float]) -> dict[str, float]:
+    return {
+        "seconds_first_call": seconds[0],
+        "seconds_per_call_median": statistics.median(seconds),
+        "seconds_per_call_min": min(seconds),
+        "residual_max_eps_n": worst["residual"],
+        "orthogonality_max_eps_n": worst["orthogonality"],
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lapack_kernels.probe", description=__doc__.split(":")[0])
+    parser.add_argument("binding", choices=BINDINGS)
+    parser.add_argument("--gil", choices=GIL_MODES, default="released", help="around the native call")
+    parser.add_argument("--threads", type=_positive, default=2)
+    parser.add_argument("--size", type=_positive, default=32, help="order n of each matrix")
+    parser.add_argument("--batch", type=_positive, default=64, help="matrices per call")
+    parser.add_argument("--calls", type=_positive, default=20)
+    parser.add_argument("--seed", type=int, default=6107)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        message = f"must be at least 1, not {number}"
+        raise argparse.ArgumentTypeError(message)
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
