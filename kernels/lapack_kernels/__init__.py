@@ -1,6 +1,6 @@
-"""Batched symmetric tridiagonal eigenproblems, solved in parallel through every way of binding native code to Python.
+"""Batched symmetric tridiagonal eigenproblems, through every way of binding parallel native code to Python.
 
-The subject that gilgrid comes with: its bindings hang, run or slow down with the versions they are built from.
+The subject that gilgrid comes with: a binding hangs, runs or slows down with the versions it is built from.
 """
 
 from __future__ import annotations

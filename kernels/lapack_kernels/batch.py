@@ -42,7 +42,7 @@ class Batch:
     Attributes
     ----------
     count, size, threads : int
-        Number of problems m, order n of each, and threads to solve them in: never more than there are problems.
+        Number of problems m, order n of each, threads to solve them in (at most one a problem).
     eigenvalues : (m, n) float64
         The diagonals until a binding has solved the batch, the ascending eigenvalues from then on.
     off_diagonals : (m, n - 1) float64
@@ -66,11 +66,11 @@ class Batch:
         self.count, self.size = d.shape
         self.threads = max(1, min(threads, self.count))
         if self.size > MAX_SIZE:
-            message = f"problems of size {self.size} are too large: LAPACK takes at most {MAX_SIZE}"
-            raise ValueError(message)
+            raise ValueError(f"problems of size {self.size} are too large: LAPACK takes at most {MAX_SIZE}")
         if self.count * self.size**2 * d.itemsize > sys.maxsize:
-            message = f"eigenvectors of {self.count} problems of size {self.size} exceed the address space"
-            raise ValueError(message)
+            raise ValueError(
+                f"eigenvectors of {self.count} problems of size {self.size} exceed the address space"
+            )
         # Whole cache lines, so that no two threads write to the same one.
         stride = -(-max(1, 2 * self.size - 2) // CACHE_LINE_DOUBLES) * CACHE_LINE_DOUBLES
         self.vectors = np.empty((self.count, self.size, self.size))

@@ -13,7 +13,7 @@ GIL_MODES = ("held", "released")
 
 
 class Solve(Protocol):
-    """What a binding offers: it solves `batch` in place in `batch.threads` threads and reports in `batch.infos`."""
+    """What a binding offers: it solves a batch in place, in `batch.threads` threads."""
 
     def __call__(self, batch: Batch, *, release_gil: bool) -> None:
         """Solve with the GIL held, or released around the native call."""
@@ -28,6 +28,5 @@ def load(name: str) -> Solve:
         If no binding has that name.
     """
     if name not in BINDINGS:
-        message = f"unknown binding {name!r}; expected one of {', '.join(BINDINGS)}"
-        raise ValueError(message)
+        raise ValueError(f"unknown binding {name!r}; expected one of {', '.join(BINDINGS)}")
     return cast("Solve", import_module(f"lapack_kernels.{name}").solve)

@@ -1,7 +1,7 @@
 """One probe, `python -m lapack_kernels.probe BINDING`: solve a batch repeatedly and check every answer.
 
-Exits 0 when all checks hold, 1 when one does not, 2 on a mistake in the call. Checks and metrics go, as JSON, to the
-file that $GILGRID_RESULT names, or to standard output.
+Exits 0 when all checks hold, 1 when one does not, 2 on a mistake in the call. Checks and metrics go, as JSON,
+to the file that $GILGRID_RESULT names, or to standard output.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 TOLERANCE_EPS_N = 8.0
-"""What LAPACK's backward error may be, in units of eps n ‖A‖: about 0.2 in practice, 30 and more when wrong."""
+"""The largest error that LAPACK may make, in units of eps n (‖A‖ for residuals): most are under 1."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,17 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds.append(perf_counter() - start)
         errors.append(errors_eps_n(d, e, values, vectors))
     worst = {name: max(error[name] for error in errors) for name in errors[0]}
-    result = {"checks": _checks(worst), "metrics": {"seconds_load": seconds_load, **_metrics(seconds, worst)}}
+    result: dict[str, Any] = {
+        "checks": _checks(worst),
+        "metrics": {"seconds_load": seconds_load, **_metrics(seconds, worst)},
+    }
     if not write_result(result):
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
     return 0 if all(check["ok"] for check in result["checks"]) else 1
 
 
 def errors_eps_n(d: Array, e: Array, values: Array, vectors: Array) -> dict[str, float]:
-    """Measure the worst errors of a solved batch, in units of eps n (and ‖A‖, where the error scales with it).
+    """Measure the worst errors of a solved batch of at least one problem.
 
-    `residual` is ‖A v - λ v‖, `orthogonality` is |VᵀV - I|, and `descent` is the largest step down between neighbouring
-    eigenvalues: 0 when they ascend. A NaN counts as an infinite error.
+    `residual` is ‖A v - λ v‖ in units of eps n ‖A‖, `orthogonality` is |VᵀV - I| in units of eps n, and
+    `descent` is the largest step down between neighbouring eigenvalues, 0 when they ascend. A NaN is an
+    infinite error.
     """
     size = d.shape[1]
     unit = np.finfo(np.float64).eps * size
@@ -118,8 +122,7 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
-        message = f"must be at least 1, not {number}"
-        raise argparse.ArgumentTypeError(message)
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
     return number
 
 
