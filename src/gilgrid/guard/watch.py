@@ -1,0 +1,231 @@
+"""The supervisor: runs one command, watches it, ends all of it and reports. One process for each command.
+
+Started by `gilgrid.guard.command`, which see for the why; the two speak `gilgrid.guard.protocol` on stdin.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import resource
+import select
+import signal
+import time
+from collections import deque
+from contextlib import suppress
+
+from gilgrid.guard import protocol
+from gilgrid.guard.launch import launch
+from gilgrid.guard.output import Output
+from gilgrid.guard.protocol import End
+from gilgrid.guard.tree import Process, Tree, look
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_CLIENT = 0  # stdin: one end of the socket pair
+_READ_BYTES = 256 * 1024
+# What outlives the root gets so long to end by itself, as multiprocessing's resource tracker does
+# milliseconds after its interpreter, before it counts as left behind.
+_LINGER_S = 0.1
+_SAMPLE_S = 0.25
+_QUIET_WINDOW_S = 1.0
+_QUIET_SHARE = 0.03  # of one CPU
+_LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
+
+
+def main() -> None:
+    """Run the command that stdin tells of, to its end or to the end of gilgrid."""
+    spec = _receive()
+    if spec is None:
+        return  # gilgrid ended before it had said what to run
+    gilgrid = _pidfd(spec["client"])
+    if os.getppid() != spec["client"]:
+        return  # it has just ended
+    tree = Tree()
+    try:
+        report = _Watch(spec, tree, gilgrid).run()
+    finally:
+        tree.end()
+    if report is not None:
+        _send(report)
+
+
+def _receive() -> protocol.Message | None:
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        chunk = os.read(_CLIENT, 1 << 20)
+        if not chunk:
+            return None
+        line += chunk
+    return protocol.decode(line)
+
+
+def _send(message: protocol.Message) -> None:
+    line = memoryview(protocol.encode(message))
+    with suppress(ConnectionError):  # nobody is there to be told
+        while line:
+            line = line[os.write(_CLIENT, line) :]
+
+
+def _pidfd(pid: int) -> int | None:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return None  # it has ended, or Linux is older than 5.3
+
+
+class _Watch:
+    """One command on its way from launch to report."""
+
+    def __init__(self, spec: protocol.Message, tree: Tree, gilgrid: int | None) -> None:
+        self._tree = tree
+        self._end: End | None = None
+        self._detail = ""
+        self._gilgrid_lives = True
+        self._told_quiet = False
+        self._quiet = _Quiet() if spec["tell_quiet"] else None
+        self._output = Output(spec["output_limit_bytes"])
+        self._buffer = memoryview(bytearray(_READ_BYTES))
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda number, _: self._decide(End.LOST, f"the supervisor got signal {number}"))
+
+        self._started = time.monotonic()
+        self._child = launch(
+            [protocol.raw(word) for word in spec["argv"]],
+            {protocol.raw(name): protocol.raw(value) for name, value in spec["env"]},
+            None if spec["cwd"] is None else protocol.raw(spec["cwd"]),
+        )
+        tree.root = self._child.pid
+        self._root_ended: float | None = None
+        self._any_left = True
+        self._deadline = math.inf if spec["deadline_s"] is None else self._started + spec["deadline_s"]
+        self._next_sample = math.inf if self._quiet is None else self._started
+
+        self._poll = select.poll()
+        self._on: dict[int, Callable[[], object]] = {
+            self._child.output: self._drain,
+            tree.changes: self._reap,
+            _CLIENT: self._hear_client,
+        }
+        if gilgrid is not None:
+            # Besides the lifeline: a fork of gilgrid that it knows nothing of may hold that open.
+            self._on[gilgrid] = self._miss_client
+        for fd in self._on:
+            self._poll.register(fd, select.POLLIN)
+
+    def run(self) -> protocol.Message | None:
+        """Watch the command to its end, then end its tree; the report, if anybody is there to read it."""
+        root = look(self._child.pid)
+        _send({"root": self._child.pid, "since": root.since if root else 0})
+        while self._end is None:
+            for fd, _ in self._poll.poll(self._patience_ms()):
+                self._on[fd]()
+            self._judge(time.monotonic())
+        seconds = (self._root_ended or time.monotonic()) - self._started
+        ended, survivors = self._tree.end()
+        self._drain_rest()
+        return self._report(seconds, ended, survivors) if self._gilgrid_lives else None
+
+    def _patience_ms(self) -> int | None:
+        """Until when nothing but an event is of interest."""
+        until = min(self._deadline, self._next_sample)
+        if self._root_ended is not None:
+            until = self._root_ended + _LINGER_S
+        if until == math.inf:
+            return None
+        return math.ceil(1000 * min(max(0.0, until - time.monotonic()), _LONGEST_WAIT_S))
+
+    def _judge(self, now: float) -> None:
+        if self._root_ended is not None:
+            if not self._any_left or now >= self._root_ended + _LINGER_S:
+                self._decide(*self._how_root_ended())
+        elif now >= self._deadline:
+            self._decide(End.DEADLINE)
+        elif self._quiet is not None and now >= self._next_sample:
+            self._next_sample = now + _SAMPLE_S
+            self._tell_quiet(self._quiet.after(now, self._tree.cpu_seconds()))
+
+    def _decide(self, end: End, detail: str = "") -> None:
+        if self._end is None:
+            self._end, self._detail = end, detail
+
+    def _how_root_ended(self) -> tuple[End, str]:
+        reason = self._child.why_not_started()
+        if reason:
+            return End.NOT_FOUND, reason
+        return (End.SIGNALLED if os.WIFSIGNALED(self._tree.root_status or 0) else End.EXITED), ""
+
+    def _reap(self) -> None:
+        self._any_left = self._tree.reap()
+        if self._root_ended is None and self._tree.root_status is not None:
+            self._root_ended = time.monotonic()
+
+    def _hear_client(self) -> None:
+        with suppress(ConnectionError):
+            if os.read(_CLIENT, 4096):
+                return
+        self._poll.unregister(_CLIENT)
+        self._decide(End.CANCELLED)
+
+    def _miss_client(self) -> None:
+        self._gilgrid_lives = False
+        self._decide(End.CANCELLED)
+
+    def _tell_quiet(self, quiet: bool) -> None:
+        # Never wait for a client that is not reading: the deadline would wait with it. It is told next time.
+        if quiet != self._told_quiet and select.select([], [_CLIENT], [], 0)[1]:
+            _send({"quiet": quiet})
+            self._told_quiet = quiet
+
+    def _drain(self) -> int:
+        """Take what the pipe holds, up to one buffer; the number of bytes."""
+        try:
+            count = os.readv(self._child.output, [self._buffer])
+        except BlockingIOError:
+            return 0
+        if count == 0 and self._end is None:
+            self._poll.unregister(self._child.output)  # everybody has closed it, and may live on
+        self._output.take(self._buffer[:count])
+        return count
+
+    def _drain_rest(self) -> None:
+        """Take what the tree had written before it was ended: never to the end of file, which may not come."""
+        left = fcntl.fcntl(self._child.output, fcntl.F_GETPIPE_SZ)
+        while left > 0 and (count := self._drain()):
+            left -= count
+
+    def _report(self, seconds: float, ended: list[Process], survivors: list[Process]) -> protocol.Message:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        status = self._tree.root_status
+        return {
+            "end": self._end,
+            "exit_code": os.WEXITSTATUS(status) if self._end == End.EXITED else None,
+            "signal": os.WTERMSIG(status) if self._end == End.SIGNALLED else None,
+            "seconds": seconds,
+            "cpu_seconds": usage.ru_utime + usage.ru_stime,
+            "max_rss_bytes": usage.ru_maxrss * 1024,
+            "head": protocol.text(self._output.head),
+            "tail": protocol.text(self._output.tail),
+            "output_bytes": self._output.total_bytes,
+            "ended": [(process.pid, process.name) for process in ended],
+            "survivors": [(process.pid, process.name) for process in survivors],
+            "detail": self._detail,
+        }
+
+
+class _Quiet:
+    """Whether a tree hardly worked over the last second."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, float]] = deque()
+
+    def after(self, at: float, cpu_s: float) -> bool:
+        """Take in the CPU time used up to the instant `at`; whether the tree is quiet."""
+        self._samples.append((at, cpu_s))
+        while len(self._samples) > 1 and self._samples[1][0] <= at - _QUIET_WINDOW_S:
+            self._samples.popleft()
+        since, cpu_then_s = self._samples[0]
+        return at - since >= _QUIET_WINDOW_S and cpu_s - cpu_then_s < _QUIET_SHARE * (at - since)
