@@ -6,7 +6,8 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as typing has it, whose import costs the supervisor 4 ms
 if TYPE_CHECKING:
-    from gilgrid.guard.command import Command, End, Ending, Leftover, cancel_all, run
+    from gilgrid.guard.command import Command, Ending, Leftover, cancel_all, run
+    from gilgrid.guard.protocol import End
 
 __all__ = ["Command", "End", "Ending", "Leftover", "cancel_all", "run"]
 

@@ -1,8 +1,7 @@
 """Runs a command under a supervisor process of its own, and returns how it ended.
 
-Why a process: what watches a command must outlive a gilgrid that is killed, must itself be no thread of an
-interpreter that may hang, and must own the tree. A child subreaper is a whole process (PR_SET_CHILD_SUBREAPER),
-so several commands at once need several.
+Why a process: what ends a tree must outlive a gilgrid that is killed, and must own that tree alone. Only a
+whole process can be a child subreaper (PR_SET_CHILD_SUBREAPER(2const)), so each command needs its own.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ _IMPORT_ROOT = str(Path(__file__).resolve().parents[2])
 # -I and -S: neither the user's environment nor site-packages can change what the supervisor is, and it starts
 # in half the time. Our own folder comes last on its path, so nothing beside gilgrid can stand in for the
 # standard library. _exit: nothing is left to tidy up, and 2 ms are saved.
-_START = "import os, sys; sys.path.append(sys.argv[1]); from gilgrid.guard.watch import main; main(); os._exit(0)"
+_START = (
+    "import os, sys; sys.path.append(sys.argv[1]); from gilgrid.guard.watch import main; main(); os._exit(0)"
+)
 _OVERDUE_S = 30.0  # past its deadline a supervisor that says nothing has been stopped or is hung itself
 _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 
@@ -38,8 +39,9 @@ _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 class Command:
     """What to run.
 
-    `env` is the complete environment, None inherits gilgrid's. Of the output, which is stdout and stderr in one,
-    the first and the last half of `output_limit_bytes` are kept. Raises ValueError for what can never be run.
+    `env` is the complete environment; None inherits gilgrid's. `deadline_s` None means no deadline. Of the
+    output, stdout and stderr in one, the first and the last half of `output_limit_bytes` are kept. Raises
+    ValueError for what can never be run.
     """
 
     argv: tuple[str, ...]
@@ -52,10 +54,11 @@ class Command:
         if not self.argv:
             raise ValueError("argv is empty: name the command to run")
         if self.deadline_s is not None and not 0 <= self.deadline_s < math.inf:
-            raise ValueError(f"deadline_s is {self.deadline_s}: give seconds from 0 up, or None for no deadline")
+            raise ValueError(f"deadline_s is {self.deadline_s}: give seconds from 0 up, or None for none")
         if self.output_limit_bytes < 0:
             raise ValueError(f"output_limit_bytes is {self.output_limit_bytes}: give 0 or more")
-        if any("\0" in word for word in (*self.argv, str(self.cwd), *(self.env or {}), *(self.env or {}).values())):
+        variables = () if self.env is None else (word for pair in self.env.items() for word in pair)
+        if any("\0" in word for word in (*self.argv, str(self.cwd), *variables)):
             raise ValueError("argv, cwd or env holds a NUL, which execve(2) cannot carry")
 
 
@@ -70,11 +73,11 @@ class Leftover(NamedTuple):
 class Ending:
     """How a command ended.
 
-    `exit_code` and `signal` are the command's own, so both are None where the guard ended it. `seconds` is wall
-    time. `cpu_seconds` is of the whole tree; `max_rss_bytes` is of its largest process, and never under the some
-    10 MB of the supervisor that it was forked from. `output_bytes` counts what `output` no longer holds, too.
-    `ended` are processes that lived when the command was over, and that the guard ended; `survivors`, normally
-    none, could not be. `detail` says more where `end` is NOT_FOUND or LOST.
+    `exit_code` and `signal` are the command's own, so both are None where the guard ended it. `seconds` is
+    wall time to the end of the command itself. `cpu_seconds` is of the whole tree; `max_rss_bytes` is of its
+    largest process, and never under the 10 MB of the supervisor that it was forked from. `output_bytes` also
+    counts what was cut from `output`. `ended` are the processes that lived when the command was over and that
+    the guard ended; `survivors`, normally none, could not be. `detail` says more of NOT_FOUND and LOST.
     """
 
     end: End
@@ -132,7 +135,7 @@ def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> 
 
 
 def cancel_all() -> None:
-    """End every command under way in this process, and let none start any more. For any thread or signal handler."""
+    """End every command under way in this process and let no other start, from any thread or signal handler."""
     _runs.cancelled = True
     for lifeline in tuple(_runs.lifelines):
         # Not close: its number could be another file's by the time that the run uses it.
@@ -146,10 +149,14 @@ class _Supervisor:
     def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
         self._socket = ours
         # A session of its own: neither the terminal's signals nor a killpg of gilgrid's group reach it.
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter, our own words
+        # Its stderr joins what it says: a traceback is then the reason that it is LOST for.
+        self._process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, _IMPORT_ROOT],
-            stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        )  # fmt: skip
+            stdin=theirs.fileno(),
+            stdout=theirs.fileno(),
+            stderr=theirs.fileno(),
+            start_new_session=True,
+        )
         theirs.close()
         self._poll = select.poll()
         self._poll.register(ours, select.POLLIN)
@@ -164,8 +171,8 @@ class _Supervisor:
         with suppress(ConnectionError):  # it has ended, or was cancelled: what it says will show
             self._socket.sendall(protocol.encode(message), socket.MSG_NOSIGNAL)
 
-    def lines(self, patience_s: float) -> Iterator[bytes]:
-        """What it says, to the end of it, or for so long."""
+    def lines(self, patience_s: float) -> Iterator[bytearray]:
+        """Yield what it says, to the end of it, or for so long."""
         until = time.monotonic() + patience_s
         said = bytearray()
         while (left := until - time.monotonic()) > 0:
@@ -199,7 +206,7 @@ def _converse(
 ) -> Ending:
     root: protocol.Message | None = None
     report: protocol.Message | None = None
-    strays: list[bytes] = []
+    strays: list[bytearray] = []
     deadline_s = math.inf if command.deadline_s is None else command.deadline_s
     try:
         supervisor.tell(_spec(command, tell_quiet=on_quiet is not None))
@@ -247,12 +254,12 @@ def _text(word: str | Path) -> str:
 def _ending(report: protocol.Message) -> Ending:
     head, tail = protocol.raw(report.pop("head")), protocol.raw(report.pop("tail"))
     dropped = report["output_bytes"] - len(head) - len(tail)
-    parts = [head, f"\n[gilgrid: {dropped} bytes of output dropped here]\n".encode(), tail] if dropped else [head, tail]
+    cut = f"\n[gilgrid: {dropped} bytes of output cut here]\n".encode() if dropped else b""
     return Ending(
         end=End(report.pop("end")),
         ended=tuple(Leftover(*process) for process in report.pop("ended")),
         survivors=tuple(Leftover(*process) for process in report.pop("survivors")),
-        output=b"".join(parts).decode(errors="backslashreplace"),
+        output=(head + cut + tail).decode(errors="backslashreplace"),
         output_cut=dropped > 0,
         **report,
     )

@@ -6,19 +6,20 @@ import ctypes
 import fcntl
 import os
 import signal
+from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-_PIPE_BYTES = 1 << 20  # what pipe(7) grants without privilege; the default of 64 KiB makes the two sides take turns
+_PIPE_BYTES = 1 << 20  # pipe(7): the most without privilege; with the usual 64 KiB both sides take turns
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 class Child:
-    """A started command: its pid, and the non-blocking read ends of what it prints and of why it did not start."""
+    """A started command: its pid, and where to read what it prints and why it did not start."""
 
     __slots__ = ("failure", "output", "pid")
 
@@ -35,7 +36,7 @@ class Child:
             return ""
 
 
-def launch(argv: Sequence[bytes], env: Mapping[bytes, bytes], cwd: bytes | None) -> Child:
+def launch(argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes | None) -> Child:
     """Start `argv`. What goes wrong in the child is told by `Child.why_not_started`.
 
     Nothing waits here for execve(2), which can take for ever on a dead network mount: the deadline covers it.
@@ -44,17 +45,15 @@ def launch(argv: Sequence[bytes], env: Mapping[bytes, bytes], cwd: bytes | None)
     failure, failure_end = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(output, False)
     os.set_blocking(failure, False)
-    try:
+    with suppress(OSError):  # EPERM: this user's pipes are large enough (pipe(7)); slower, no more
         fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    except OSError:
-        pass  # EPERM: this user's pipes hold enough pages already (pipe(7), pipe-user-pages-soft); slower, no more
     supervisor = os.getpid()
     pid = os.fork()
     if pid == 0:
         try:
             _become(argv, env, cwd, output_end, supervisor)
-        except BaseException as error:  # noqa: BLE001 - whatever it was, this process must not run on as a second supervisor
-            os.write(failure_end, _reason(error, argv).encode(errors="backslashreplace"))
+        except BaseException as error:  # noqa: BLE001 - there must be no second supervisor
+            os.write(failure_end, _reason(error, argv, cwd).encode(errors="backslashreplace"))
         finally:
             os._exit(127)
     os.close(output_end)
@@ -63,7 +62,7 @@ def launch(argv: Sequence[bytes], env: Mapping[bytes, bytes], cwd: bytes | None)
 
 
 def _become(
-    argv: Sequence[bytes], env: Mapping[bytes, bytes], cwd: bytes | None, output_end: int, supervisor: int
+    argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes | None, output_end: int, supervisor: int
 ) -> None:
     # The last resort, should the supervisor be SIGKILLed. The signal comes when the parent *thread* ends
     # (PR_SET_PDEATHSIG(2const)), which is the process here as the supervisor has one thread. The parent may
@@ -80,11 +79,12 @@ def _become(
     os.dup2(output_end, 2)
     if cwd is not None:
         os.chdir(cwd)
-    os.execvpe(argv[0], argv, env)
+    os.execvpe(argv[0], argv, env)  # noqa: S606 - no shell is the point
 
 
-def _reason(error: BaseException, argv: Sequence[bytes]) -> str:
+def _reason(error: BaseException, argv: list[bytes], cwd: bytes | None) -> str:
     if not isinstance(error, OSError):
         return repr(error)
-    where = error.filename if error.filename is not None else argv[0]
+    # Of a search along PATH the error names the last place only.
+    where = cwd if cwd is not None and error.filename == cwd else argv[0]
     return f"{os.fsdecode(where)}: {error.strerror}"

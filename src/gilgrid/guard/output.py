@@ -4,7 +4,10 @@ from __future__ import annotations
 
 
 class Output:
-    """The first half and the last half of `limit_bytes` of what was taken; what lay between is counted only."""
+    """The beginning and the end of what was taken, half of `limit_bytes` each.
+
+    What lay between is counted only.
+    """
 
     def __init__(self, limit_bytes: int) -> None:
         self._head_limit = limit_bytes // 2

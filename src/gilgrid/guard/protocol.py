@@ -29,12 +29,12 @@ class End(StrEnum):
 
 
 def encode(message: Message) -> bytes:
-    """`message` as one line."""
+    """Write `message` as one line."""
     return json.dumps(message, separators=(",", ":")).encode("ascii") + b"\n"
 
 
-def decode(line: bytes) -> Message | None:
-    """The message in `line`, or None when the line is none."""
+def decode(line: bytes | bytearray) -> Message | None:
+    """Return the message in `line`, or None when the line is none."""
     try:
         message = json.loads(line)
     except ValueError:
@@ -43,10 +43,13 @@ def decode(line: bytes) -> Message | None:
 
 
 def text(raw: bytes) -> str:
-    """`raw` as JSON can carry it: Latin-1 maps each byte to one character, whatever the locale of either side."""
+    """Write bytes as JSON can carry them.
+
+    Latin-1 maps each byte to one character, whatever the locale of either side.
+    """
     return raw.decode("latin-1")
 
 
 def raw(text: str) -> bytes:
-    """The bytes that `text` stands for."""
+    """Return the bytes that `text` stands for."""
     return text.encode("latin-1")

@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_GIVE_UP_S = 3.0  # a killed process is gone in milliseconds, unless it sleeps uninterruptibly or exits from much memory
+_GIVE_UP_S = (
+    3.0  # a killed process goes in milliseconds, or has much memory to free, or sleeps uninterruptibly
+)
 _PAUSE_S = 0.01
 _WALKS = 10  # after so many that each met somebody new, kill all the same
 
 
 class Process:
-    """One line of /proc/PID/stat (proc_pid_stat(5)). Pid and start time together name one process for ever."""
+    """One look at /proc/PID/stat (proc_pid_stat(5))."""
 
     __slots__ = ("cpu_ticks", "dead", "name", "parent", "pid", "session", "since")
 
@@ -70,7 +72,7 @@ class Process:
 
 
 def look(pid: int) -> Process | None:
-    """The process, or None if there is none (any more)."""
+    """Return the process, or None if there is none (any more)."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as stat:  # noqa: PTH123 - pathlib costs 15 ms to import
             return Process(stat.read())
@@ -142,8 +144,9 @@ class Tree:
     def end(self) -> tuple[list[Process], list[Process]]:
         """End all of it; returns whom that ended and, normally empty, who outlived it.
 
-        It gives up after some seconds: a process in uninterruptible sleep, or one of another user, may never go.
+        It gives up after some seconds: a process in uninterruptible sleep, or of another user, may never go.
         """
+
         def pause() -> None:
             select.select([self.changes], [], [], _PAUSE_S)
 

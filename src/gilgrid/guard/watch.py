@@ -47,8 +47,9 @@ def main() -> None:
     tree = Tree()
     try:
         report = _Watch(spec, tree, gilgrid).run()
-    finally:
+    except BaseException:
         tree.end()
+        raise  # the traceback is what gilgrid reads in place of a report
     if report is not None:
         _send(report)
 
@@ -90,7 +91,7 @@ class _Watch:
         self._output = Output(spec["output_limit_bytes"])
         self._buffer = memoryview(bytearray(_READ_BYTES))
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda number, _: self._decide(End.LOST, f"the supervisor got signal {number}"))
+            signal.signal(number, self._hear_signal)
 
         self._started = time.monotonic()
         self._child = launch(
@@ -100,6 +101,7 @@ class _Watch:
         )
         tree.root = self._child.pid
         self._root_ended: float | None = None
+        self._code = 0  # of the root, once it has ended; -N where signal N ended it
         self._any_left = True
         self._deadline = math.inf if spec["deadline_s"] is None else self._started + spec["deadline_s"]
         self._next_sample = math.inf if self._quiet is None else self._started
@@ -146,7 +148,7 @@ class _Watch:
             self._decide(End.DEADLINE)
         elif self._quiet is not None and now >= self._next_sample:
             self._next_sample = now + _SAMPLE_S
-            self._tell_quiet(self._quiet.after(now, self._tree.cpu_seconds()))
+            self._tell_quiet(quiet=self._quiet.after(now, self._tree.cpu_seconds()))
 
     def _decide(self, end: End, detail: str = "") -> None:
         if self._end is None:
@@ -156,12 +158,13 @@ class _Watch:
         reason = self._child.why_not_started()
         if reason:
             return End.NOT_FOUND, reason
-        return (End.SIGNALLED if os.WIFSIGNALED(self._tree.root_status or 0) else End.EXITED), ""
+        return (End.SIGNALLED if self._code < 0 else End.EXITED), ""
 
     def _reap(self) -> None:
         self._any_left = self._tree.reap()
         if self._root_ended is None and self._tree.root_status is not None:
             self._root_ended = time.monotonic()
+            self._code = os.waitstatus_to_exitcode(self._tree.root_status)
 
     def _hear_client(self) -> None:
         with suppress(ConnectionError):
@@ -170,11 +173,14 @@ class _Watch:
         self._poll.unregister(_CLIENT)
         self._decide(End.CANCELLED)
 
+    def _hear_signal(self, number: int, _frame: object) -> None:
+        self._decide(End.LOST, f"the supervisor got signal {number}")
+
     def _miss_client(self) -> None:
         self._gilgrid_lives = False
         self._decide(End.CANCELLED)
 
-    def _tell_quiet(self, quiet: bool) -> None:
+    def _tell_quiet(self, *, quiet: bool) -> None:
         # Never wait for a client that is not reading: the deadline would wait with it. It is told next time.
         if quiet != self._told_quiet and select.select([], [_CLIENT], [], 0)[1]:
             _send({"quiet": quiet})
@@ -199,11 +205,10 @@ class _Watch:
 
     def _report(self, seconds: float, ended: list[Process], survivors: list[Process]) -> protocol.Message:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        status = self._tree.root_status
         return {
             "end": self._end,
-            "exit_code": os.WEXITSTATUS(status) if self._end == End.EXITED else None,
-            "signal": os.WTERMSIG(status) if self._end == End.SIGNALLED else None,
+            "exit_code": self._code if self._end == End.EXITED else None,
+            "signal": -self._code if self._end == End.SIGNALLED else None,
             "seconds": seconds,
             "cpu_seconds": usage.ru_utime + usage.ru_stime,
             "max_rss_bytes": usage.ru_maxrss * 1024,

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gilgrid.guard import Command
+
+PATIENCE_S = 60.0
+
+
+class Witness:
+    """Knows without the guard's help who of a command's processes lives.
+
+    By a mark in the environment, which children inherit, and by a FIFO that they hold open.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.mark = uuid.uuid4().hex
+        self.env = dict(os.environ) | {"GUARD_TEST_MARK": self.mark}
+        self.fifo = folder / "roll"
+        os.mkfifo(self.fifo)
+        self._fd = os.open(self.fifo, os.O_RDONLY | os.O_NONBLOCK)
+        self._entered = b""
+
+    def shape(self, name: str, deadline_s: float | None = None) -> Command:
+        shapes = str(Path(__file__).with_name("shapes.py"))
+        argv = (sys.executable, "-I", "-S", shapes, name, str(self.fifo))
+        return Command(argv=argv, env=self.env, deadline_s=deadline_s)
+
+    def entered(self) -> list[list[str]]:
+        """Name, pid and parent's pid of each process that has entered so far."""
+        try:
+            while chunk := os.read(self._fd, 65536):
+                self._entered += chunk
+        except BlockingIOError:
+            pass
+        return [line.split() for line in self._entered.decode().splitlines()]
+
+    def wait_for(self, count: int) -> list[list[str]]:
+        while len(self.entered()) < count:
+            assert select.select([self._fd], [], [], PATIENCE_S)[0], "the processes have not come"
+        return self.entered()
+
+    def holders(self) -> bool:
+        """Whether any process holds the FIFO open."""
+        self.entered()
+        try:
+            return os.read(self._fd, 1) != b""
+        except BlockingIOError:
+            return True
+
+    def marked(self) -> list[int]:
+        return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and self._has_mark(entry)]
+
+    def _has_mark(self, pid: str) -> bool:
+        try:
+            return self.mark.encode() in Path("/proc", pid, "environ").read_bytes()
+        except OSError:
+            return False
+
+    def assert_nothing_left(self) -> None:
+        assert not self.holders()
+        assert self.marked() == []
+
+    def clean_up(self) -> None:
+        """For tests that fail: end what they left."""
+        for number in (signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL):
+            for pid in self.marked():
+                try:
+                    os.kill(pid, number)
+                except ProcessLookupError:
+                    pass
+        os.close(self._fd)
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Iterator[Witness]:
+    witness = Witness(tmp_path)
+    yield witness
+    witness.clean_up()
