@@ -1,0 +1,257 @@
+"""One wheel per distinct build key: what the compiler sees, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from gilgrid import files
+from gilgrid.environments import uv_command
+from gilgrid.errors import BuildFailedError, CancelledError, GilgridError
+from gilgrid.guard import Command, End, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gilgrid.environments import Environment
+    from gilgrid.matrix import Matrix, Subject
+    from gilgrid.model import Cell
+
+_DEADLINE_S = 3600.0
+_FLAGS = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
+_LOG_LIMIT_BYTES = 4 * 1024 * 1024
+
+# Ordered: a compiler's own line says more than the build tool's summary of it.
+_ERROR_LINES = (
+    re.compile(r"^\S+\.(?:pyx|pxd|pxi|py):\d+:\d+: (?!warning).+"),
+    re.compile(r"^\S+:\d+(?::\d+)?: (?:fatal )?error: .+"),
+    re.compile(r"^\S*meson\.build:\d+:\d+: ERROR: .+"),
+    re.compile(r".*(?:undefined reference|cannot find -l|not found|No such file).*"),
+    re.compile(r".*\b(?:ERROR|[Ee]rror):? .+"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """The subject, built once for all cells that have this key."""
+
+    key: str
+    site: Path
+    """A folder with the wheel's content, to be put on ``PYTHONPATH``."""
+    log: Path
+    seconds: float
+    versions: Mapping[str, str]
+    """What was installed while it was built."""
+    requires: tuple[str, ...]
+    """What the wheel says that it needs while it runs."""
+
+
+class Builds:
+    """The wheels of the cache; two gilgrid processes share it safely, and no half wheel ever stands there."""
+
+    def __init__(self, cache_folder: Path, matrix: Matrix) -> None:
+        self._folder = cache_folder / "builds"
+        self._inputs = cache_folder / "inputs"
+        self._matrix = matrix
+
+    def key(self, cell: Cell, abi: str, inputs_from: Environment | None) -> str:
+        """The build key of a cell: subject, ABI, build-time versions or contents, compiler and flags.
+
+        ``inputs_from`` is an environment with the build-time versions of the axes that name build inputs.
+        """
+        seen: dict[str, str] = {}
+        for name in self._matrix.build_axes:
+            axis, coordinate = self._matrix.axis(name), cell.coordinate(name)
+            if coordinate is None:
+                raise GilgridError(f"{cell} has no {name}, so the subject has no build there")
+            if axis.build_inputs and inputs_from:
+                seen[name] = self._content(inputs_from, name, axis.build_inputs)
+            else:
+                seen[name] = coordinate.version
+        subject = self._matrix.subject
+        return files.digest(
+            source_digest(subject),
+            abi,
+            seen,
+            subject.build_requires,
+            dict(subject.build_settings),
+            toolchain(),
+        )
+
+    def existing(self, key: str) -> Build | None:
+        """The build of that key where it stands already."""
+        known = files.read_json(self._folder / key / "build.json")
+        if not known:
+            return None
+        return Build(
+            key=key,
+            site=self._folder / key / "site",
+            log=self._folder / key / "build.log",
+            seconds=known["seconds"],
+            versions=known["versions"],
+            requires=tuple(known["requires"]),
+        )
+
+    def obtain(self, key: str, environment: Environment) -> Build:
+        """Build the subject in that environment, unless its key stands. Raises ``BuildFailedError``."""
+        if found := self.existing(key):
+            return found
+        with files.locked(self._folder / f"{key}.lock"):
+            if found := self.existing(key):  # built by another process while this one waited
+                return found
+            self._folder.mkdir(parents=True, exist_ok=True)
+            draft = Path(tempfile.mkdtemp(dir=self._folder, prefix=f".{key}-"))
+            try:
+                self._build(draft, environment)
+                draft.replace(self._folder / key)
+            finally:
+                shutil.rmtree(draft, ignore_errors=True)
+        found = self.existing(key)
+        if found is None:
+            raise GilgridError(f"the build {key} was removed from the cache while it was made")
+        return found
+
+    def _build(self, draft: Path, environment: Environment) -> None:
+        begin = time.monotonic()
+        log = _compile(self._matrix.subject, draft, environment)
+        (draft / "build.log").write_text(log, encoding="utf-8")
+        wheel = next((draft / "wheel").glob("*.whl"))
+        uv_command(
+            "pip", "install", "--quiet", "--python", environment.python, "--no-deps",
+            "--target", draft / "site", wheel,
+            log=f"unpacking {wheel.name}",
+        )  # fmt: skip
+        (distribution,) = distributions(path=[str(draft / "site")])
+        files.write_json(
+            draft / "build.json",
+            {
+                "seconds": round(time.monotonic() - begin, 3),
+                "versions": {**environment.versions, "python": environment.interpreter},
+                "requires": distribution.requires or [],
+            },
+        )
+
+    def _content(self, environment: Environment, axis: str, patterns: tuple[str, ...]) -> str:
+        version = environment.versions.get(axis, "")
+        remembered = self._inputs / f"{files.digest(str(environment.folder), axis, version, patterns)}.json"
+        if known := files.read_json(remembered):
+            return str(known["digest"])
+        root = environment.site_packages
+        found = {file for pattern in patterns for file in root.glob(pattern) if file.is_file()}
+        missing = [pattern for pattern in patterns if not any(root.glob(pattern))]
+        if missing:
+            raise GilgridError(
+                f"[axes.{axis}] build-inputs: '{missing[0]}' matches no file of {axis} {version}; "
+                "what is not looked at could change a build unseen",
+            )
+        content = files.digest_of_files(root, found)
+        files.write_json(remembered, {"digest": content, "axis": axis, "version": version})
+        return content
+
+
+def unmet(requires: tuple[str, ...], environment: Environment) -> list[str]:
+    """The requirements of a wheel that an environment does not meet."""
+    missing = []
+    for line in requires:
+        requirement = Requirement(line)
+        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        version = environment.versions.get(str(canonicalize_name(requirement.name)))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            missing.append(line)
+    return missing
+
+
+def first_error(log: str) -> str:
+    """The line of a build's output that says what is wrong."""
+    lines = [line.strip() for line in log.splitlines()]
+    for pattern in _ERROR_LINES:
+        for line in lines:
+            if pattern.match(line):
+                return line
+    return next((line for line in reversed(lines) if line), "no output")
+
+
+@cache
+def source_digest(subject: Subject) -> str:
+    """A digest of the subject's own files, or of its requirement."""
+    if subject.folder is None:
+        return files.digest(str(subject.source))
+    return files.digest_of_files(subject.folder, files.source_files(subject.folder))
+
+
+@cache
+def toolchain() -> tuple[str, ...]:
+    """The compilers, as they name themselves, and the flags that they are given."""
+    named = [os.environ.get("CC", "cc"), os.environ.get("CXX", "c++")]
+    return (*map(_compiler_version, named), *(f"{flag}={os.environ.get(flag, '')}" for flag in _FLAGS))
+
+
+def _compiler_version(name: str) -> str:
+    try:
+        answer = subprocess.run(
+            [*shlex.split(name), "--version"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return f"{name}: none"
+    return answer.stdout.partition("\n")[0]
+
+
+def _compile(subject: Subject, draft: Path, environment: Environment) -> str:
+    """Make ``draft/wheel/*.whl`` and return the output of all tools."""
+    wheel = draft / "wheel"
+    settings = [f"--config-setting={key}={value}" for key, value in subject.build_settings.items()]
+    if subject.folder:
+        # Some backends write beside the sources, where another build reads.
+        source = draft / "source"
+        for file in files.source_files(subject.folder):
+            copy = source / file.relative_to(subject.folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, copy)
+        argv = (
+            uv.find_uv_bin(), "build", "--wheel", "--no-build-isolation", "--color=never",
+            "--python", str(environment.python), "--out-dir", str(wheel), *settings, str(source),
+        )  # fmt: skip
+    else:
+        argv = (
+            str(environment.python), "-m", "pip", "wheel", "--no-build-isolation", "--no-deps",
+            "--no-binary=:all:", "--no-input", "--disable-pip-version-check", "--verbose",
+            "--wheel-dir", str(wheel), *settings, str(subject.source),
+        )  # fmt: skip
+    ending = run(
+        Command(
+            argv=argv,
+            cwd=draft,
+            env={**environment.variables(), "NO_COLOR": "1"},
+            deadline_s=_DEADLINE_S,
+            output_limit_bytes=_LOG_LIMIT_BYTES,
+        ),
+    )
+    if ending.end is End.CANCELLED:
+        raise CancelledError("building")
+    shutil.rmtree(draft / "source", ignore_errors=True)
+    if ending.end in {End.NOT_FOUND, End.LOST}:
+        raise GilgridError(f"building: {ending.detail}")
+    if ending.end is End.DEADLINE:
+        raise BuildFailedError(f"still building after {_DEADLINE_S:.0f} s", ending.output)
+    if ending.exit_code != 0:
+        raise BuildFailedError(first_error(ending.output), ending.output)
+    return ending.output

@@ -1,0 +1,239 @@
+"""One uv environment per distinct set of pins, resolved in one go, wheels only."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uv
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from gilgrid import files
+from gilgrid.errors import CancelledError, GilgridError, UnavailableError
+from gilgrid.guard import Command, End, run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gilgrid.interpreters import Interpreters
+    from gilgrid.plan import Pins
+
+_DEADLINE_S = 900.0
+# A version that has no wheel today rarely has one tomorrow, but it may.
+_UNAVAILABLE_FOR_S = 24 * 3600.0
+_UNSATISFIABLE = 1  # uv's exit code; 2 is a failure of the network or of uv
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """A virtual environment, and what is really in it."""
+
+    folder: Path
+    interpreter: str
+    """Version of its Python, with the patch level."""
+    abi: str
+    versions: Mapping[str, str]
+    """By distribution, read back from what was installed."""
+
+    @property
+    def python(self) -> Path:
+        """The interpreter of the environment."""
+        return self.folder / "bin" / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        """Where its packages are."""
+        return next(self.folder.glob("lib/python*/site-packages"))
+
+    def variables(self, extra_site: Path | None = None) -> dict[str, str]:
+        """The environment variables of a command that runs in it.
+
+        ``extra_site`` is a folder with one more wheel: a subject is built far more often than environments
+        differ, so it lies beside them and not in a copy of each.
+        """
+        # Whatever chose the Python that runs gilgrid must not choose the one of the cell.
+        unwanted = {"PYTHONHOME", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON"}
+        variables = {name: value for name, value in os.environ.items() if name not in unwanted}
+        variables["PATH"] = os.pathsep.join(
+            [
+                str(self.folder / "bin"),
+                *([str(extra_site / "bin")] if extra_site else []),
+                variables.get("PATH", os.defpath),
+            ],
+        )
+        variables["VIRTUAL_ENV"] = str(self.folder)
+        if extra_site:
+            variables["PYTHONPATH"] = str(extra_site)
+        return variables
+
+
+class Environments:
+    """Resolutions and environments of the cache; two gilgrid processes share it safely."""
+
+    def __init__(self, cache: Path, interpreters: Interpreters) -> None:
+        self._resolutions = cache / "resolutions"
+        self._folder = cache / "environments"
+        self._interpreters = interpreters
+
+    def resolve(self, pins: Pins) -> tuple[str, ...]:
+        """Exact versions of all that the pins need, as ``name==version``.
+
+        Raises ``UnavailableError`` with the resolver's reason where they cannot be had as wheels.
+        """
+        file = self._resolutions / f"{files.digest(asdict(pins))}.json"
+        known = files.read_json(file) or {}
+        if "locked" in known:
+            return tuple(known["locked"])
+        if time.time() - known.get("at", 0) < _UNAVAILABLE_FOR_S:
+            raise UnavailableError(known["unavailable"])
+        try:
+            locked = _resolve(pins)
+        except UnavailableError as error:
+            files.write_json(file, {**asdict(pins), "unavailable": str(error), "at": time.time()})
+            raise
+        files.write_json(file, {**asdict(pins), "locked": locked})
+        return locked
+
+    def serves(self, pins: Pins) -> bool:
+        """Whether the pins resolve for their Python."""
+        try:
+            self.resolve(pins)
+        except UnavailableError:
+            return False
+        return True
+
+    def forget(self, pins: Pins) -> None:
+        """Resolve anew the next time."""
+        (self._resolutions / f"{files.digest(asdict(pins))}.json").unlink(missing_ok=True)
+
+    def existing(self, pins: Pins) -> Environment | None:
+        """The environment for these pins where it stands already. Starts no process."""
+        known = files.read_json(self._resolutions / f"{files.digest(asdict(pins))}.json") or {}
+        interpreter = self._interpreters.local().get(pins.python)
+        if "locked" not in known or interpreter is None:
+            return None
+        return _read(self._marker(tuple(known["locked"]), interpreter.path, interpreter.version))
+
+    def obtain(self, pins: Pins) -> Environment:
+        """The environment for these pins, made where it does not stand yet.
+
+        Raises ``UnavailableError`` where it cannot exist, ``GilgridError`` where making it failed.
+        """
+        interpreter = self._interpreters.obtain(pins.python)
+        locked = self.resolve(pins)
+        marker = self._marker(locked, interpreter.path, interpreter.version)
+        if found := _read(marker):
+            return found
+        with files.locked(marker.with_suffix(".lock")):
+            if found := _read(marker):  # made by another process while this one waited
+                return found
+            return _make(marker, locked, interpreter.path, interpreter.version, interpreter.abi)
+
+    def _marker(self, locked: tuple[str, ...], path: str, version: str) -> Path:
+        # Written last: a folder without its marker is a leftover of an interrupted run.
+        return self._folder / f"{files.digest(locked, path, version)}.json"
+
+
+def uv_command(*arguments: str | Path, log: str) -> str:
+    """Run uv under the guard and return its output. ``log`` names what it is for, in errors."""
+    command = Command(
+        argv=(uv.find_uv_bin(), *map(str, arguments)),
+        # Settings of a project that happens to lie around here are not those of the cell.
+        cwd=Path(tempfile.gettempdir()),
+        env={**os.environ, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"},
+        deadline_s=_DEADLINE_S,
+    )
+    ending = run(command)
+    if ending.end is End.CANCELLED:
+        raise CancelledError(log)
+    if ending.end is End.EXITED and ending.exit_code == 0:
+        return ending.output
+    if ending.end is End.EXITED and ending.exit_code == _UNSATISFIABLE:
+        raise UnavailableError(_reason(ending.output))
+    raise GilgridError(f"{log}: uv {ending.end}: {ending.detail or _reason(ending.output)}")
+
+
+def _resolve(pins: Pins) -> tuple[str, ...]:
+    with tempfile.TemporaryDirectory(prefix="gilgrid-") as scratch:
+        wanted, locked = Path(scratch, "wanted.txt"), Path(scratch, "locked.txt")
+        wanted.write_text("\n".join(pins.requirements) + "\n", encoding="utf-8")
+        uv_command(
+            "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:",
+            "--python-version", pins.python, "--output-file", locked, wanted,
+            log=f"resolving {', '.join(pins.requirements)} for Python {pins.python}",
+        )  # fmt: skip
+        lines = locked.read_text(encoding="utf-8").splitlines()
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _make(marker: Path, locked: tuple[str, ...], python: str, version: str, abi: str) -> Environment:
+    folder = marker.with_suffix("")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # A run that was killed a moment ago may still be ending its uv: never write where that one writes.
+    place = Path(tempfile.mkdtemp(dir=folder, prefix="env-"))
+    wanted = folder / "locked.txt"
+    wanted.write_text("\n".join(locked) + "\n", encoding="utf-8")
+    named = f"environment of {', '.join(locked)}"
+    try:
+        uv_command("venv", "--quiet", "--allow-existing", "--python", python, place, log=named)
+        if locked:
+            uv_command(
+                "pip", "install", "--quiet", "--python", place, "--no-deps", "--only-binary", ":all:",
+                "--requirements", wanted,
+                log=named,
+            )  # fmt: skip
+    except UnavailableError as error:  # it resolved, so that it cannot be installed is a failure
+        raise GilgridError(f"{named}: {error}") from error
+    environment = Environment(folder=place, interpreter=version, abi=abi, versions={})
+    versions = installed(environment.site_packages)
+    _check(locked, versions, named)
+    files.write_json(
+        marker,
+        {"folder": str(place), "interpreter": version, "abi": abi, "versions": versions, "locked": locked},
+    )
+    return Environment(folder=place, interpreter=version, abi=abi, versions=versions)
+
+
+def installed(site_packages: Path) -> dict[str, str]:
+    """What lies in a folder of packages: version by distribution."""
+    return {
+        str(canonicalize_name(distribution.name)): distribution.version
+        for distribution in distributions(path=[str(site_packages)])
+    }
+
+
+def _check(locked: tuple[str, ...], versions: Mapping[str, str], named: str) -> None:
+    for line in locked:
+        requirement = Requirement(line)
+        version = versions.get(str(canonicalize_name(requirement.name)))
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            raise GilgridError(f"{named}: {line} was asked for, and {version or 'nothing'} is installed")
+
+
+def _read(marker: Path) -> Environment | None:
+    known: Any = files.read_json(marker)
+    if not known or not Path(known["folder"], "bin", "python").exists():
+        return None
+    return Environment(
+        folder=Path(known["folder"]),
+        interpreter=known["interpreter"],
+        abi=known["abi"],
+        versions=known["versions"],
+    )
+
+
+def _reason(output: str) -> str:
+    """The sentence of uv's message that says why, without the advice around it."""
+    causes = [line.strip() for line in output.splitlines() if line.strip().startswith("cause:")]
+    lines = causes or [line.strip() for line in output.splitlines() if line.strip()]
+    text = " ".join(line.removeprefix("cause:").strip() for line in lines) or "no output"
+    # Every message ends in the same conclusion from the fact that it names.
+    return text.split(", we can conclude")[0].removeprefix("Because ")

@@ -1,0 +1,93 @@
+"""Files that survive a kill at any moment: atomic writes, locks between processes, digests of content."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+# Neither part of a subject nor of a test: what tools leave behind in a source folder.
+_LEFT_BEHIND = {"__pycache__", "build", "dist", "node_modules"}
+
+
+def cache_folder() -> Path:
+    """Where environments and builds are kept: ``$GILGRID_CACHE_DIR``, else the user's cache folder."""
+    named = os.environ.get("GILGRID_CACHE_DIR")
+    return Path(named) if named else platformdirs.user_cache_path("gilgrid")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader, or a kill, finds the old content or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, readable by people."""
+    write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file of the cache; ``None`` where there is none or it cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that other gilgrid processes respect; the kernel lets go of it when its holder dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def digest(*values: Any) -> str:
+    """A digest of JSON values: equal values, equal digest, in every process."""
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def digest_of_files(root: Path, files: Iterable[Path]) -> str:
+    """A digest of names below ``root`` and contents."""
+    total = hashlib.sha256()
+    for file in sorted(files):
+        total.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
+        total.update(file.read_bytes())
+    return total.hexdigest()[:20]
+
+
+def source_files(folder: Path) -> list[Path]:
+    """The files of a source folder, without what tools leave behind there."""
+    if folder.is_file():
+        return [folder]
+    found = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [
+            name
+            for name in folders
+            if name not in _LEFT_BEHIND and not name.startswith(".") and not name.endswith(".egg-info")
+        ]
+        found += [Path(place, name) for name in names if Path(place, name).is_file()]
+    return found

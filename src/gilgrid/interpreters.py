@@ -1,0 +1,166 @@
+"""The Pythons of this machine that can run a cell and build an extension for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import uv
+
+from gilgrid import files
+from gilgrid.errors import UnavailableError
+from gilgrid.guard import Command, End, run
+
+OLDEST = (3, 8)
+
+_FACTS = """
+import json, os, platform, sys, sysconfig
+print(json.dumps({
+    "python": "%d.%d" % sys.version_info[:2],
+    "version": platform.python_version(),
+    "abi": "%s-%s" % (sysconfig.get_config_var("SOABI"), sysconfig.get_platform()),
+    "implementation": platform.python_implementation(),
+    "has_headers": os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")),
+}))
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interpreter:
+    """A CPython that was asked what it is."""
+
+    path: str
+    python: str
+    """As cells name it: ``3.11``."""
+    version: str
+    abi: str
+    """Extension suffix and platform: builds for one do not load in another."""
+    has_headers: bool
+
+
+class Interpreters:
+    """Finds interpreters once and remembers them in the cache, as looking for them takes a second."""
+
+    def __init__(self, cache: Path) -> None:
+        self._file = cache / "interpreters.json"
+        self._known: dict[str, Interpreter] | None = None
+        self._is_fresh = False
+
+    def local(self, *, fresh: bool = False) -> dict[str, Interpreter]:
+        """By ``3.11``: the Pythons found, gilgrid's own first, then newest first."""
+        if self._known is None:
+            self._known = self._remembered()
+        if (fresh or not self._known) and not self._is_fresh:
+            self._known = _find()
+            self._is_fresh = True
+            files.write_json(self._file, [asdict(interpreter) for interpreter in self._known.values()])
+        return self._known
+
+    def obtain(self, python: str) -> Interpreter:
+        """That Python: of this machine, else downloaded by uv. Raises ``UnavailableError`` with uv's reason."""
+        found = self.local().get(python) or self.local(fresh=True).get(python)
+        if found:
+            return found
+        ending = run(
+            Command(argv=(uv.find_uv_bin(), "python", "install", "--no-bin", python), deadline_s=600)
+        )
+        self._is_fresh = False
+        found = self.local(fresh=True).get(python)
+        if found:
+            return found
+        if ending.end is End.CANCELLED:
+            raise UnavailableError(f"Python {python}: looking for it was interrupted")
+        reason = _last_cause(ending.output) or ending.detail
+        raise UnavailableError(
+            f"Python {python} is not on this machine, and uv could not install it: {reason}"
+        )
+
+    def _remembered(self) -> dict[str, Interpreter]:
+        try:
+            remembered = [Interpreter(**facts) for facts in files.read_json(self._file) or []]
+        except TypeError:  # written by another version of gilgrid
+            return {}
+        if any(not Path(interpreter.path).exists() for interpreter in remembered):
+            return {}
+        if remembered and remembered[0].python != f"{sys.version_info[0]}.{sys.version_info[1]}":
+            return {}
+        return {interpreter.python: interpreter for interpreter in remembered}
+
+
+def downloadable() -> tuple[str, ...]:
+    """The CPythons that uv knows how to download, newest first; uv answers from its own list, offline."""
+    ending = run(
+        Command(
+            argv=(uv.find_uv_bin(), "python", "list", "--only-downloads", "--output-format", "json"),
+            deadline_s=60,
+        ),
+    )
+    try:
+        entries = json.loads(ending.output)
+    except ValueError:
+        return ()
+    versions = {
+        (entry["version_parts"]["major"], entry["version_parts"]["minor"])
+        for entry in entries
+        if entry["implementation"] == "cpython" and not set(entry["version"]) - set("0123456789.")
+    }
+    return tuple(f"{major}.{minor}" for major, minor in sorted(versions, reverse=True))
+
+
+def _find() -> dict[str, Interpreter]:
+    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    found = [facts for path in _candidates() if (facts := _ask(path))]
+    # One that has no headers cannot build an extension: it is the last choice among equals.
+    found.sort(
+        key=lambda i: (i.has_headers, i.python == own, [int(n) for n in i.python.split(".")]), reverse=True
+    )
+    chosen: dict[str, Interpreter] = {}
+    for interpreter in found:
+        if interpreter.has_headers and tuple(map(int, interpreter.python.split("."))) >= OLDEST:
+            chosen.setdefault(interpreter.python, interpreter)
+    return chosen
+
+
+def _candidates() -> list[Path]:
+    """The interpreter that runs gilgrid, what uv finds, and pyenv's versions folder, where uv does not look."""
+    base = Path(getattr(sys, "_base_executable", sys.executable))
+    ending = run(
+        Command(
+            argv=(uv.find_uv_bin(), "python", "list", "-q", "--only-installed", "--output-format", "json"),
+            deadline_s=60,
+        ),
+    )
+    try:
+        listed = [Path(entry["path"]) for entry in json.loads(ending.output) if entry["path"]]
+    except ValueError:
+        listed = []
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    pyenv = sorted(root.glob("versions/*/bin/python"), reverse=True)
+    # A shim of pyenv stands for another interpreter depending on the folder that it is called from.
+    return list(dict.fromkeys([base, *(p for p in listed if p.parent != root / "shims"), *pyenv]))
+
+
+def _ask(path: Path) -> Interpreter | None:
+    try:
+        answer = subprocess.run(
+            [path, "-I", "-c", _FACTS],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        facts = json.loads(answer.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None  # a broken interpreter is as good as none
+    if facts.pop("implementation") != "CPython":
+        return None
+    return Interpreter(path=str(path), **facts)
+
+
+def _last_cause(output: str) -> str:
+    causes = [line.strip() for line in output.splitlines() if line.strip()]
+    return causes[-1].removeprefix("cause: ") if causes else ""

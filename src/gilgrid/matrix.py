@@ -1,0 +1,135 @@
+"""What ``matrix.toml`` says, as data: subject, axes, probes and rules, for any native extension."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from packaging.version import Version
+
+from gilgrid.model import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from packaging.specifiers import SpecifierSet
+
+    from gilgrid.model import Cell, Coordinate, Probe, Verdict
+
+Specifiers: TypeAlias = "Mapping[str, SpecifierSet]"
+"""By axis; an axis that is not named admits every version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The native extension that is built in every cell."""
+
+    name: str
+    source: Path | str
+    """A folder with a ``pyproject.toml``, or a requirement whose sdist is built."""
+    build_requires: tuple[str, ...] = ()
+    run_requires: tuple[str, ...] = ()
+    requires_python: SpecifierSet | None = None
+    dependencies: tuple[str, ...] = ()
+    """What its ``pyproject.toml`` says that it needs while it runs."""
+    build_settings: Mapping[str, str] = field(default_factory=dict)
+    """The ``config_settings`` of PEP 517, passed to the build backend."""
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder to build; ``None`` where the subject is a requirement."""
+        return None if isinstance(self.source, str) else self.source
+
+    def supports(self, python: str) -> bool:
+        """Whether the subject says that it runs on that Python."""
+        # A bound such as >=3.9.2 speaks of patch levels, of which 3.9 has a late one.
+        return self.requires_python is None or contains(self.requires_python, f"{python}.99")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """A package with a list of versions."""
+
+    name: str
+    versions: tuple[str, ...]
+    stages: frozenset[Stage] = frozenset(Stage)
+    build_inputs: tuple[str, ...] = ()
+    """Patterns below ``site-packages``: all that a compiler sees of the package. Same content, same build."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cross:
+    """Builds that are also run with another version than the one they were built with."""
+
+    build: Specifiers
+    run: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """An expectation: in these cells, that probe has this verdict, and why."""
+
+    where: str
+    """How messages name it: ``[[expect]] 3``."""
+    probes: tuple[str, ...]
+    build: Specifiers
+    run: Specifiers
+    verdict: Verdict
+    because: str
+
+    def matches(self, cell: Cell, probe: str) -> bool:
+        """Whether the rule speaks of that probe in that cell."""
+        return (
+            probe in self.probes
+            and admits(self.build, cell)
+            and all(
+                (c := cell.coordinate(axis)) is not None and contains(specifiers, c.at_run)
+                for axis, specifiers in self.run.items()
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matrix:
+    """One ``matrix.toml``, checked."""
+
+    path: Path
+    subject: Subject
+    axes: tuple[Axis, ...]
+    probes: tuple[Probe, ...]
+    pythons: tuple[str, ...] = ()
+    """Empty: each cell takes a Python for which its versions have wheels."""
+    crosses: tuple[Cross, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    only: Mapping[str, Specifiers] = field(default_factory=dict)
+    """By probe: the cells it is limited to."""
+
+    @property
+    def project(self) -> Path:
+        """The folder that relative paths in the file start from."""
+        return self.path.parent
+
+    def axis(self, name: str) -> Axis:
+        """The axis of that name, which must exist."""
+        return next(axis for axis in self.axes if axis.name == name)
+
+    @property
+    def build_axes(self) -> tuple[str, ...]:
+        """The axes that the subject's build depends on: a probe away from one of them runs without it."""
+        return tuple(axis.name for axis in self.axes if Stage.BUILD in axis.stages)
+
+
+def contains(specifiers: SpecifierSet, version: str) -> bool:
+    """Whether the specifiers admit the version; a pre-release that was listed counts as any other."""
+    return specifiers.contains(Version(version), prereleases=True)
+
+
+def admits(specifiers: Specifiers, cell: Cell) -> bool:
+    """Whether the cell's build-time versions, and its Python, are within the specifiers."""
+    for axis, allowed in specifiers.items():
+        coordinate: Coordinate | None = cell.coordinate(axis)
+        version = cell.python if axis == "python" else coordinate.version if coordinate else None
+        if version is None or not contains(allowed, version):
+            return False
+    return True

@@ -1,0 +1,259 @@
+"""Matrix -> cells and jobs, projected on what each probe depends on, most valuable first. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from gilgrid.matrix import admits
+from gilgrid.model import Cell, Coordinate, Probe, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gilgrid.matrix import Matrix
+
+SUPPORTED_PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
+"""Pythons that a cell may be, as far as rules can be checked before interpreters are looked for."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Pins:
+    """What one environment is resolved from: a Python and requirements, sorted."""
+
+    python: str
+    requirements: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Job:
+    """One probe to run in one cell; the cell is projected on the axes that the probe depends on."""
+
+    cell: Cell
+    probe: str
+    with_subject: bool
+
+    def __str__(self) -> str:
+        return f"{self.cell} {self.probe}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a run is made of, most valuable first."""
+
+    cells: tuple[Cell, ...]
+    jobs: tuple[Job, ...]
+
+
+def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
+    """The jobs of these cells: a probe that does not depend on an axis runs once for all its versions."""
+    jobs = dict.fromkeys(
+        Job(
+            cell=cell.projected(probe.axes),
+            probe=probe.name,
+            with_subject=set(matrix.build_axes) <= set(probe.axes),
+        )
+        for cell in cells
+        for probe in matrix.probes
+        if admits(matrix.only.get(probe.name, {}), cell)
+    )
+    return Plan(cells=tuple(cells), jobs=tuple(jobs))
+
+
+def select(whole: Plan, cell: str | None, probe: str | None) -> Plan:
+    """The part of a plan whose cells and probes match these patterns; a pattern may leave out the Python."""
+    jobs = tuple(
+        job
+        for job in whole.jobs
+        if (cell is None or matches(job.cell, cell)) and (probe is None or fnmatchcase(job.probe, probe))
+    )
+    chosen = {job.cell for job in jobs}
+    return Plan(
+        cells=tuple(c for c in whole.cells if any(c.projected(_axes(j)) == j for j in chosen)),
+        jobs=jobs,
+    )
+
+
+def matches(cell: Cell, pattern: str) -> bool:
+    """Whether a cell's name, with or without its Python, matches a shell pattern."""
+    name = str(cell)
+    return fnmatchcase(name, pattern) or fnmatchcase(name.partition("-")[2], pattern)
+
+
+def combinations(matrix: Matrix, python: str) -> tuple[Cell, ...]:
+    """Every cell for one Python: the product of the axes, then what is run with another version."""
+    product = [
+        Cell(
+            python=python,
+            coordinates=tuple(
+                Coordinate(axis=axis.name, version=version)
+                for axis, version in zip(matrix.axes, versions, strict=True)
+            ),
+        )
+        for versions in itertools.product(*(axis.versions for axis in matrix.axes))
+    ]
+    crossed = [
+        _crossed(cell, cross.run) for cross in matrix.crosses for cell in product if admits(cross.build, cell)
+    ]
+    ordered = sorted(dict.fromkeys(product), key=lambda cell: _value(matrix, cell))
+    return tuple(dict.fromkeys([*ordered, *(cell for cell in crossed if cell.is_crossed)]))
+
+
+def place(matrix: Matrix, tiers: Iterable[Sequence[str]], serves: Callable[[Pins], bool]) -> tuple[Cell, ...]:
+    """The cells with a Python each: those of the file, else whichever has wheels for their versions.
+
+    Every further Python costs builds of its own, so the first candidate that serves all cells wins, then the
+    one that serves most. A later tier of candidates is asked for only what no earlier one serves, and
+    ``serves``, which may be slow, no more than needed. A cell that nobody serves keeps the first candidate:
+    resolving it there will say why.
+    """
+    if matrix.pythons:
+        return tuple(cell for python in matrix.pythons for cell in combinations(matrix, python))
+    first = ""
+    chosen: dict[Cell, str] = {}
+    left: list[Cell] = []
+    for tier in tiers:
+        candidates = [python for python in tier if matrix.subject.supports(python)]
+        if candidates and not first:
+            first = candidates[0]
+            left = list(combinations(matrix, first))
+        while left and candidates:
+            python, found = _best(matrix, left, candidates, serves)
+            if not found:
+                break
+            candidates.remove(python)
+            chosen |= dict.fromkeys(found, python)
+            left = [cell for cell in left if cell not in found]
+    return tuple(
+        replace(cell, python=chosen.get(cell, first))
+        for cell in combinations(matrix, first or SUPPORTED_PYTHONS[-1])
+    )
+
+
+def _best(
+    matrix: Matrix, cells: Sequence[Cell], candidates: Sequence[str], serves: Callable[[Pins], bool]
+) -> tuple[str, set[Cell]]:
+    best: tuple[str, set[Cell]] = "", set()
+    for python in candidates:
+        asked: dict[Pins, bool] = {}
+        found = set()
+        for cell in cells:
+            there = replace(cell, python=python)
+            needed = {run_pins(matrix, there), run_pins(matrix, as_built(there))}
+            asked |= {pins: serves(pins) for pins in needed if pins not in asked}
+            if all(asked[pins] for pins in needed):
+                found.add(cell)
+        if len(found) > len(best[1]):
+            best = python, found
+        if len(found) == len(cells):
+            break
+    return best
+
+
+def run_pins(matrix: Matrix, cell: Cell) -> Pins:
+    """What is installed while a probe of that cell runs, without the subject's own wheel."""
+    pinned = [f"{c.axis}=={c.at_run}" for c in cell.coordinates if Stage.RUN in matrix.axis(c.axis).stages]
+    return _pins(cell.python, [*pinned, *matrix.subject.run_requires, *matrix.subject.dependencies])
+
+
+def build_pins(matrix: Matrix, cell: Cell) -> Pins:
+    """What is installed while the subject is built for that cell."""
+    pinned = [f"{c.axis}=={c.version}" for c in cell.coordinates if Stage.BUILD in matrix.axis(c.axis).stages]
+    # An sdist is fetched and built by pip: uv builds wheels from folders only.
+    backend = [*matrix.subject.build_requires, *([] if matrix.subject.folder else ["pip"])]
+    return _pins(cell.python, [*pinned, *backend])
+
+
+def input_pins(matrix: Matrix, cell: Cell) -> Pins | None:
+    """The environment in which a build's inputs are read; ``None`` where no axis names any.
+
+    It is the run-time environment of the cell as built, which is needed anyway, so that reading the inputs
+    costs no environment of its own.
+    """
+    axes = [c for c in cell.coordinates if matrix.axis(c.axis).build_inputs]
+    if not axes:
+        return None
+    run = run_pins(matrix, as_built(cell))
+    return _pins(cell.python, [*run.requirements, *(f"{c.axis}=={c.version}" for c in axes)])
+
+
+def as_built(cell: Cell) -> Cell:
+    """The cell with its build-time versions at run time too."""
+    return replace(cell, coordinates=tuple(replace(c, run_version=None) for c in cell.coordinates))
+
+
+def command(probe: Probe, project: str) -> tuple[str, ...]:
+    """The probe's command with ``{threads}`` and ``{project}`` filled in."""
+    values = {"{threads}": str(probe.threads), "{project}": project}
+
+    def filled(argument: str) -> str:
+        for placeholder, value in values.items():
+            argument = argument.replace(placeholder, value)
+        return argument
+
+    return tuple(filled(argument) for argument in probe.command)
+
+
+def mistakes(matrix: Matrix) -> list[str]:
+    """What the tables say together that cannot be: one sentence each."""
+    product = [cell for python in pythons_of(matrix) for cell in combinations(matrix, python)]
+    found = [
+        f"[[probe]] {n} ('{probe.name}') only: no cell of the axes is within it, so the probe never runs"
+        for n, probe in enumerate(matrix.probes, 1)
+        if not any(admits(matrix.only.get(probe.name, {}), cell) for cell in product)
+    ]
+    plain = [cell for cell in product if not cell.is_crossed]
+    for n, cross in enumerate(matrix.crosses, 1):
+        built = [cell for cell in plain if admits(cross.build, cell)]
+        if not built:
+            found.append(f"[[cross]] {n} build: no cell of the axes is within it")
+        elif not any(_crossed(cell, cross.run).is_crossed for cell in built):
+            found.append(f"[[cross]] {n} run: that is the version which every such cell was built with")
+    return found
+
+
+def pythons_of(matrix: Matrix) -> tuple[str, ...]:
+    """The Pythons that cells may have, as far as the file alone can tell."""
+    return matrix.pythons or SUPPORTED_PYTHONS
+
+
+def spread(count: int) -> list[int]:
+    """Positions 0 to ``count - 1`` from the outside in: both ends, the middle, the middles of what is left."""
+    order = dict.fromkeys([0, count - 1])
+    gaps = [(0, count - 1)]
+    while gaps:
+        low, high = gaps.pop(0)
+        middle = (low + high) // 2
+        if low < middle < high:
+            order[middle] = None
+            gaps += [(low, middle), (middle, high)]
+    return list(order)
+
+
+def _value(matrix: Matrix, cell: Cell) -> tuple[int, int]:
+    """Smaller is more valuable: corners of the grid first, for they bound what lies between them."""
+    ranks = []
+    for coordinate in cell.coordinates:
+        versions = matrix.axis(coordinate.axis).versions
+        ranks.append(spread(len(versions)).index(versions.index(coordinate.version)))
+    return max(ranks), sum(ranks)
+
+
+def _crossed(cell: Cell, run: Mapping[str, str]) -> Cell:
+    return replace(
+        cell,
+        coordinates=tuple(
+            replace(c, run_version=run[c.axis]) if run.get(c.axis, c.version) != c.version else c
+            for c in cell.coordinates
+        ),
+    )
+
+
+def _axes(cell: Cell) -> tuple[str, ...]:
+    return tuple(coordinate.axis for coordinate in cell.coordinates)
+
+
+def _pins(python: str, requirements: Iterable[str]) -> Pins:
+    return Pins(python=python, requirements=tuple(sorted(set(requirements))))

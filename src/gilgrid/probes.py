@@ -1,0 +1,182 @@
+"""One probe in one cell: its command under the guard, as often as it repeats -> attempts.
+
+A probe speaks through its exit code and, if it likes, through the JSON file named by ``$GILGRID_RESULT``:
+``{"checks": [{"name", "ok", "detail"}], "metrics": {name: number}, "running": text}``, written atomically and
+as often as it likes. The file can make a good exit code worse, never a bad one better.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gilgrid.errors import CancelledError
+from gilgrid.guard import Command, End, Ending, run
+from gilgrid.model import Attempt, Check, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gilgrid.environments import Environment
+    from gilgrid.model import Probe
+
+_OUTPUT_LIMIT_BYTES = 64 * 1024
+# Of a probe that went well, its last words are enough.
+_OUTPUT_KEPT_IF_OK = 2000
+_RESULT_LIMIT_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What the command itself said of its result."""
+
+    checks: tuple[Check, ...] = ()
+    metrics: Mapping[str, float] | None = None
+    running: str = ""
+    fault: str = ""
+    """Why the file cannot be used, if it cannot."""
+
+
+def attempts(
+    probe: Probe,
+    argv: tuple[str, ...],
+    environment: Environment,
+    site: Path | None,
+    *,
+    on_quiet: Callable[[bool], None] | None = None,
+) -> tuple[Attempt, ...]:
+    """Run the probe's command ``probe.repeats`` times. Raises ``CancelledError`` where the run was cancelled."""
+    return tuple(_attempt(probe, argv, environment, site, on_quiet) for _ in range(probe.repeats))
+
+
+def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:
+    """What an ending and a result mean together."""
+    verdict, reason = _verdict(ending, result, deadline_s)
+    return Attempt(
+        verdict=verdict,
+        reason=reason,
+        seconds=round(ending.seconds, 4),
+        cpu_seconds=round(ending.cpu_seconds, 4),
+        exit_code=ending.exit_code,
+        signal=ending.signal,
+        running="" if verdict is Verdict.OK else result.running,
+        checks=result.checks,
+        metrics=result.metrics or {},
+        output=ending.output[-_OUTPUT_KEPT_IF_OK:] if verdict is Verdict.OK else ending.output,
+        output_bytes=ending.output_bytes,
+        ended=tuple(str(leftover) for leftover in ending.ended),
+    )
+
+
+def read_result(path: Path) -> Result:
+    """Read the file a command may have written; a file that cannot be used is a fault, never an exception."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_RESULT_LIMIT_BYTES + 1)
+    except OSError:
+        return Result()
+    if len(text) > _RESULT_LIMIT_BYTES:
+        return Result(fault=f"its result file is over {_RESULT_LIMIT_BYTES} bytes")
+    try:
+        content = json.loads(text)
+        return Result(
+            checks=tuple(
+                Check(name=str(check["name"]), ok=_is_true(check["ok"]), detail=str(check.get("detail", "")))
+                for check in content.get("checks", ())
+            ),
+            metrics={str(name): _finite(value) for name, value in content.get("metrics", {}).items()},
+            running=str(content.get("running", "")),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return Result(
+            fault=f"its result file is not of the documented form ({type(error).__name__}: {error})"
+        )
+
+
+def _attempt(
+    probe: Probe,
+    argv: tuple[str, ...],
+    environment: Environment,
+    site: Path | None,
+    on_quiet: Callable[[bool], None] | None,
+) -> Attempt:
+    # A folder of its own: python -m finds what lies in the working directory before what is installed.
+    with tempfile.TemporaryDirectory(prefix="gilgrid-probe-", ignore_cleanup_errors=True) as scratch:
+        result_file = Path(scratch, "result.json")
+        work = Path(scratch, "work")
+        work.mkdir()
+        ending = run(
+            Command(
+                argv=argv,
+                cwd=work,
+                env={
+                    **environment.variables(site),
+                    "PYTHONUNBUFFERED": "1",  # what was printed before a hang is evidence
+                    **probe.env,
+                    "GILGRID_RESULT": str(result_file),
+                },
+                deadline_s=probe.deadline_s,
+                output_limit_bytes=_OUTPUT_LIMIT_BYTES,
+            ),
+            on_quiet=on_quiet,
+        )
+        if ending.end is End.CANCELLED:
+            raise CancelledError(probe.name)
+        result = read_result(result_file)
+    attempt = judge(ending, result, probe.deadline_s)
+    return replace(attempt, output=attempt.output.replace(scratch, "$SCRATCH"))
+
+
+def _verdict(ending: Ending, result: Result, deadline_s: float) -> tuple[Verdict, str]:
+    during = f" in {result.running}" if result.running else ""
+    failed = [check for check in result.checks if not check.ok]
+    match ending.end:
+        case End.LOST | End.CANCELLED:
+            return Verdict.ERROR, ending.detail
+        case End.NOT_FOUND:
+            return Verdict.FAILED, ending.detail
+        case End.DEADLINE:
+            return Verdict.TIMEOUT, f"still running after {deadline_s:g} s{during}"
+        case End.SIGNALLED:
+            return Verdict.CRASH, f"killed by {_signal_name(ending.signal)}{during}"
+        case End.EXITED:
+            if failed:
+                return Verdict.WRONG, "; ".join(_told(check) for check in failed[:3])
+            if ending.exit_code != 0:
+                return Verdict.FAILED, f"exit code {ending.exit_code}{during}: {_last_line(ending.output)}"
+            if result.fault:
+                return Verdict.FAILED, result.fault
+            return Verdict.OK, ""
+
+
+def _told(check: Check) -> str:
+    return f"{check.name}: {check.detail}" if check.detail else check.name
+
+
+def _signal_name(number: int | None) -> str:
+    try:
+        return signal.Signals(number or 0).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _last_line(output: str) -> str:
+    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "no output")
+
+
+def _is_true(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"ok should be true or false, not {value!r}")
+    return value
+
+
+def _finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"a metric should be a finite number, not {value!r}")
+    return number

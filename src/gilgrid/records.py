@@ -1,0 +1,117 @@
+"""Records on disk: one JSON file for each cell and probe, atomic, schema versioned.
+
+Schema history, so that a reader knows what an older file lacks:
+
+1   The first.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gilgrid import files
+from gilgrid.model import Attempt, Cell, Check, Record, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+SCHEMA = 1
+FOLDER = ".gilgrid"
+"""Beside ``matrix.toml``."""
+
+
+@dataclass
+class Records:
+    """The records of one project."""
+
+    folder: Path
+    warnings: list[str] = field(default_factory=list)
+    """One sentence for each file that was set aside."""
+
+    @classmethod
+    def of(cls, project: Path) -> Records:
+        """The records that lie beside a ``matrix.toml``."""
+        return cls(folder=project / FOLDER / "records")
+
+    def path(self, cell: Cell, probe: str) -> Path:
+        """Where the record of a probe in a cell is."""
+        return self.folder / str(cell) / f"{probe}.json"
+
+    def read(self, cell: Cell, probe: str) -> Record | None:
+        """The record of a probe in a cell, if there is one that this gilgrid can read."""
+        return self._read(self.path(cell, probe))
+
+    def read_all(self) -> list[Record]:
+        """Every record, by cell and probe."""
+        return [record for path in sorted(self.folder.glob("*/*.json")) if (record := self._read(path))]
+
+    def write(self, record: Record) -> None:
+        """Keep a record; the file holds the former one or this one at every moment."""
+        files.write_json(self.path(record.cell, record.probe), to_json(record))
+
+    def keep_log(self, key: str, log: str) -> Path:
+        """Keep a build's whole output beside the records, for every record of that build."""
+        path = self.folder.parent / "builds" / f"{key}.log"
+        if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != log:
+            files.write_atomically(path, log)
+        return path
+
+    def _read(self, path: Path) -> Record | None:
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            return self._set_aside(path, f"cannot be read ({error})")
+        try:
+            content = json.loads(text)
+            if content["schema"] != SCHEMA:
+                return self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads {SCHEMA}")
+            return from_json(content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
+
+    def _set_aside(self, path: Path, reason: str) -> None:
+        # Never over what was set aside before: each may be all that is left of a measurement.
+        number = 1
+        while (aside := path.with_name(f"{path.name}.{number}.aside")).exists():
+            number += 1
+        try:
+            path.rename(aside)
+        except OSError as error:
+            self.warnings.append(f"{path} {reason} and could not be set aside: {error.strerror}")
+        else:
+            self.warnings.append(f"{path} {reason}: set aside as {aside.name}; its probe is measured again")
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """The record as JSON values, with its schema."""
+    return {"schema": SCHEMA, **asdict(record), "cell": str(record.cell)}
+
+
+def from_json(content: dict[str, Any]) -> Record:
+    """A record from JSON values. Raises ``ValueError``, ``KeyError`` or ``TypeError`` on any that is none."""
+    values = {key: value for key, value in content.items() if key != "schema"}
+    values["cell"] = Cell.parse(values["cell"])
+    values["verdict"] = Verdict(values["verdict"])
+    values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
+    return Record(**values)
+
+
+def all_to_json(records: Iterable[Record]) -> str:
+    """All records as one JSON list."""
+    return json.dumps([to_json(record) for record in records], indent=1, ensure_ascii=False)
+
+
+def _attempt(content: dict[str, Any]) -> Attempt:
+    return Attempt(
+        **{
+            **content,
+            "verdict": Verdict(content["verdict"]),
+            "checks": tuple(Check(**check) for check in content["checks"]),
+            "ended": tuple(content["ended"]),
+        },
+    )

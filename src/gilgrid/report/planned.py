@@ -1,0 +1,119 @@
+"""What a run would do: cells, environments, builds and probes, what stands and what is to be made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gilgrid.plan import build_pins, input_pins, run_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gilgrid.matrix import Matrix
+    from gilgrid.plan import Pins, Plan
+    from gilgrid.runner import Prospect
+
+_INPUTS_UNREAD = "not known yet: its inputs are read when the environment stands"
+
+
+def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableType:
+    """For people: one table of environments, one of builds, one of cells and probes, then the counts."""
+    environments = Table("environment", "state", title="environments", **_LOOK)
+    for pins, stands in _environments(matrix, found).items():
+        environments.add_row(_named(pins), _state(stands))
+    builds = Table("build", "cells", "state", title="builds", **_LOOK)
+    for key, entries in _builds(found).items():
+        cells = dict.fromkeys(str(entry.job.cell) for entry in entries)
+        builds.add_row(key or _INPUTS_UNREAD, "\n".join(cells), _state(any(e.build for e in entries)))
+    probes = Table("cell", "recorded", "to run", title="cells and probes", **_LOOK)
+    for cell in dict.fromkeys(entry.job.cell for entry in found):
+        here = [entry for entry in found if entry.job.cell == cell]
+        recorded = ", ".join(f"{e.job.probe}: {e.record.verdict}" for e in here if e.record)
+        probes.add_row(str(cell), recorded, ", ".join(e.job.probe for e in here if not e.record))
+    return Group(
+        environments, Text(""), builds, Text(""), probes, Text(""), Text(_counts(matrix, plan, found))
+    )
+
+
+def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, Any]:
+    """For machines."""
+    return {
+        "schema": 1,
+        "subject": matrix.subject.name,
+        "cells": [str(cell) for cell in plan.cells],
+        "environments": [
+            {"python": pins.python, "requirements": list(pins.requirements), "cached": stands}
+            for pins, stands in _environments(matrix, found).items()
+        ],
+        "builds": [
+            {
+                "key": key,
+                "cells": list(dict.fromkeys(str(entry.job.cell) for entry in entries)),
+                "cached": any(entry.build for entry in entries),
+            }
+            for key, entries in _builds(found).items()
+        ],
+        "probes": [
+            {
+                "cell": str(entry.job.cell),
+                "probe": entry.job.probe,
+                "build": entry.build_key,
+                "verdict": entry.record.verdict if entry.record else None,
+            }
+            for entry in found
+        ],
+    }
+
+
+_LOOK: dict[str, Any] = {
+    "title_justify": "left",
+    "title_style": "bold",
+    "show_edge": False,
+    "pad_edge": False,
+}
+
+
+def _environments(matrix: Matrix, found: Sequence[Prospect]) -> dict[Pins, bool]:
+    """What probes run in, and, where a build is to be made, what it is built in."""
+    pins = {run_pins(matrix, entry.job.cell): bool(entry.environment) for entry in found}
+    for key, entries in _builds(found).items():
+        first = entries[0]
+        inputs = input_pins(matrix, first.job.cell)
+        if inputs:
+            pins.setdefault(inputs, key is not None)
+        if key and not first.build:
+            pins.setdefault(build_pins(matrix, first.job.cell), False)
+    return pins
+
+
+def _builds(found: Sequence[Prospect]) -> dict[str | None, list[Prospect]]:
+    builds: dict[str | None, list[Prospect]] = {}
+    for entry in found:
+        if entry.job.with_subject:
+            builds.setdefault(entry.build_key, []).append(entry)
+    return builds
+
+
+def _counts(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> str:
+    environments = _environments(matrix, found)
+    builds = _builds(found)
+    unread = len({entry.job.cell for entry in builds.pop(None, [])})
+    new_builds = sum(not any(entry.build for entry in entries) for entries in builds.values())
+    return (
+        f"{len(plan.cells)} cells; {len(environments)} environments, "
+        f"{sum(not stands for stands in environments.values())} to make; {len(builds)} builds, "
+        f"{new_builds} to make{f', and those of {unread} cells' if unread else ''}; "
+        f"{len(found)} probes, {sum(not entry.record for entry in found)} to run"
+    )
+
+
+def _named(pins: Pins) -> str:
+    return f"Python {pins.python}: {', '.join(pins.requirements)}"
+
+
+def _state(stands: bool) -> str:  # noqa: FBT001 - a word for a fact
+    return "cached" if stands else "to make"

@@ -1,0 +1,79 @@
+"""The matrix as tables for a terminal, through rich."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from gilgrid.model import Verdict
+from gilgrid.report.grid import Grid, grids
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gilgrid.expectations import Judged
+    from gilgrid.matrix import Matrix
+
+STYLES = {
+    Verdict.OK: "green",
+    Verdict.WRONG: "magenta",
+    Verdict.FAILED: "magenta",
+    Verdict.CRASH: "bright_red",
+    Verdict.DEADLOCK: "red",
+    Verdict.TIMEOUT: "red",
+    Verdict.FLAKY: "yellow",
+    Verdict.BUILD_FAILED: "blue",
+    Verdict.UNAVAILABLE: "bright_black",
+    Verdict.ERROR: "reverse red",
+}
+UNEXPECTED = "!"
+"""Beside a verdict that is not the expected one: seen without colours too."""
+
+
+def verdict_text(entry: Judged | None) -> Text:
+    """A verdict as it stands in a table."""
+    if entry is None:
+        return Text("")
+    verdict = entry.record.verdict
+    if entry.as_expected:
+        return Text(verdict, style=STYLES[verdict])
+    return Text(f"{verdict} {UNEXPECTED}", style=f"bold {STYLES[verdict]}")
+
+
+def tables(matrix: Matrix, judged: Sequence[Judged]) -> RenderableType:
+    """One table a probe, then the legend of what occurs in them."""
+    parts: list[RenderableType] = [Padding(_table(grid), (1, 0, 0, 0)) for grid in grids(matrix, judged)]
+    return Group(*parts, Padding(legend(judged), (1, 0, 0, 0)))
+
+
+def legend(judged: Sequence[Judged]) -> RenderableType:
+    """What the verdicts mean that occur here."""
+    seen = {entry.record.verdict for entry in judged}
+    table = Table.grid(padding=(0, 2))
+    for verdict in Verdict:
+        if verdict in seen:
+            table.add_row(Text(verdict, style=STYLES[verdict]), verdict.meaning)
+    if any(entry.record.cell.is_crossed for entry in judged):
+        table.add_row("A → B", "built with A, run with B")
+    if not all(entry.as_expected for entry in judged):
+        table.add_row(Text(UNEXPECTED, style="bold"), "not what matrix.toml expects")
+    return table
+
+
+def differences(judged: Sequence[Judged]) -> list[str]:
+    """One sentence for each record that is not as expected."""
+    return [entry.difference for entry in judged if not entry.as_expected]
+
+
+def _table(grid: Grid) -> Table:
+    table = Table(title=grid.title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    table.add_column(grid.corner, style="bold", no_wrap=True)
+    for column in grid.columns:
+        table.add_column(column, no_wrap=True)
+    for row in grid.rows:
+        table.add_row(row, *(verdict_text(grid.entries.get((row, column))) for column in grid.columns))
+    return table

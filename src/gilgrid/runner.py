@@ -1,0 +1,443 @@
+"""Plan -> records: environments, builds and probes as tasks of one schedule."""
+
+from __future__ import annotations
+
+import os
+import platform
+import traceback
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from gilgrid import builds, files, probes
+from gilgrid.builds import Build, Builds
+from gilgrid.environments import Environment, Environments, installed
+from gilgrid.errors import BuildFailedError, CancelledError, GilgridError, UnavailableError
+from gilgrid.interpreters import Interpreters, downloadable
+from gilgrid.model import Record, Verdict, agreed
+from gilgrid.plan import Job, Pins, Plan, build_pins, command, input_pins, place, plan, run_pins
+from gilgrid.schedule import Schedule, Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
+
+    from gilgrid.matrix import Matrix
+    from gilgrid.model import Attempt, Cell, Probe
+    from gilgrid.records import Records
+
+# Parked probes cost no CPU, but each of them, with its supervisor, costs memory.
+_PARKED_AT_ONCE = 16
+
+
+class Observer(Protocol):
+    """Watches a run: a live view, or plain lines."""
+
+    def begun(self, whole: Plan, kept: Sequence[Record]) -> None: ...
+    def started(self, task: Task) -> None: ...
+    def ended(self, task: Task) -> None: ...
+    def recorded(self, record: Record) -> None: ...
+    def tick(self) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """All that a run works with."""
+
+    matrix: Matrix
+    records: Records
+    interpreters: Interpreters
+    environments: Environments
+    builds: Builds
+
+    @classmethod
+    def of(cls, matrix: Matrix, records: Records, cache_folder: Path) -> Workshop:
+        """A workshop on one cache folder."""
+        interpreters = Interpreters(cache_folder)
+        return cls(
+            matrix=matrix,
+            records=records,
+            interpreters=interpreters,
+            environments=Environments(cache_folder, interpreters),
+            builds=Builds(cache_folder, matrix),
+        )
+
+    def plan(self) -> Plan:
+        """The whole plan; resolves what was never resolved before."""
+        return plan(self.matrix, place(self.matrix, self._tiers(), self.environments.serves))
+
+    def _tiers(self) -> Iterator[Sequence[str]]:
+        remembered = list(self.interpreters.local())
+        yield remembered
+        found = [python for python in self.interpreters.local(fresh=True) if python not in remembered]
+        yield found
+        yield [python for python in downloadable() if python not in {*remembered, *found}]
+
+    def probe(self, name: str) -> Probe:
+        """The probe of that name."""
+        return next(probe for probe in self.matrix.probes if probe.name == name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prospect:
+    """What is known of a job without starting anything."""
+
+    job: Job
+    environment: Environment | None
+    build_key: str | None
+    """``None`` where the subject is not needed, or the build's inputs were not read yet."""
+    build: Build | None
+    record: Record | None
+    """A record of the same inputs: the job is done."""
+
+
+def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
+    """Look at every job of a plan: what stands, what is recorded. Starts no process but the compiler's."""
+    keys: dict[Cell, str | None] = {}
+    environments: dict[Pins, Environment | None] = {}
+
+    def existing(pins: Pins) -> Environment | None:
+        if pins not in environments:
+            environments[pins] = workshop.environments.existing(pins)
+        return environments[pins]
+
+    def key_of(cell: Cell) -> str | None:
+        if cell not in keys:
+            pins = input_pins(workshop.matrix, cell)
+            inputs = existing(pins) if pins else None
+            interpreter = workshop.interpreters.local().get(cell.python)
+            is_known = interpreter is not None and (inputs is not None or pins is None)
+            keys[cell] = (
+                workshop.builds.key(cell, interpreter.abi, inputs) if interpreter and is_known else None
+            )
+        return keys[cell]
+
+    found = []
+    for job in whole.jobs:
+        environment = existing(run_pins(workshop.matrix, job.cell))
+        key = key_of(job.cell) if job.with_subject else None
+        record = None
+        if environment and (key or not job.with_subject):
+            record = workshop.records.read(job.cell, job.probe)
+            if record and record.inputs != inputs_of(workshop, job, environment, key or ""):
+                record = None
+        found.append(
+            Prospect(
+                job=job,
+                environment=environment,
+                build_key=key,
+                build=workshop.builds.existing(key) if key else None,
+                record=record,
+            ),
+        )
+    return found
+
+
+def inputs_of(workshop: Workshop, job: Job, environment: Environment, key: str) -> str:
+    """A digest of all that a verdict depends on: probe, its files, build, and what is installed."""
+    probe = workshop.probe(job.probe)
+    return files.digest(
+        asdict(replace(probe, axes=())),
+        [_content(workshop.matrix.project / name) for name in probe.files],
+        key,
+        environment.interpreter,
+        environment.abi,
+        dict(environment.versions),
+    )
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One run of a plan. Every record is written when it is known: a kill loses what is under way only."""
+
+    workshop: Workshop
+    observer: Observer
+    executor: Executor
+    cpus: int
+    can_lend: bool = True
+    _schedule: Schedule = field(init=False)
+    _waiting: dict[object, list[Callable[[Future[Any]], None]]] = field(default_factory=dict)
+    _done: dict[object, Future[Any]] = field(default_factory=dict)
+
+    def __call__(self, jobs: Sequence[Job]) -> None:
+        """Run these jobs; an interrupt is the caller's to handle."""
+        self._schedule = Schedule(
+            executor=self.executor,
+            cpus=self.cpus,
+            most_at_once=self.cpus + _PARKED_AT_ONCE,
+            can_lend=self.can_lend,
+            on_start=self.observer.started,
+            on_end=self.observer.ended,
+            on_tick=self.observer.tick,
+        )
+        for rank, job in enumerate(jobs):
+            self._begin(job, rank)
+        self._schedule.run()
+
+    def _begin(self, job: Job, rank: int) -> None:
+        matrix = self.workshop.matrix
+        inputs = input_pins(matrix, job.cell) if job.with_subject else None
+
+        def with_environment(environment: Environment) -> None:
+            if not job.with_subject:
+                self._probe(job, rank, environment, None)
+            elif inputs is None:
+                self._build(job, rank, environment, None)
+            else:
+                self._environment(
+                    inputs,
+                    rank,
+                    job,
+                    lambda source: self._build(job, rank, environment, source),
+                )
+
+        self._environment(run_pins(matrix, job.cell), rank, job, with_environment)
+
+    def _environment(self, pins: Pins, rank: int, job: Job, then: Callable[[Environment], None]) -> None:
+        self._once(
+            ("environment", pins),
+            partial(_environment_work, self.workshop.environments, pins),
+            name=f"environment {' '.join(r for r in pins.requirements if '==' in r)}",
+            kind="environment",
+            rank=rank,
+            job=job,
+            then=then,
+        )
+
+    def _build(self, job: Job, rank: int, environment: Environment, inputs: Environment | None) -> None:
+        try:
+            key = self.workshop.builds.key(job.cell, environment.abi, inputs)
+        except GilgridError as error:
+            self._record_failure(job, error)
+            return
+        pins = build_pins(self.workshop.matrix, job.cell)
+        self._once(
+            ("build", key),
+            partial(_build_work, self.workshop.environments, self.workshop.builds, pins, key),
+            name=f"build {job.cell}",
+            kind="build",
+            rank=rank,
+            job=job,
+            then=lambda build: self._probe(job, rank, environment, build),
+            build_key=key,
+        )
+
+    def _probe(self, job: Job, rank: int, environment: Environment, build: Build | None) -> None:
+        probe = self.workshop.probe(job.probe)
+        missing = builds.unmet(build.requires, environment) if build else []
+        if missing:
+            sentence = (
+                f"the subject needs {', '.join(missing)} while it runs, and the environment has it not; "
+                "name it in [subject] run-requires"
+            )
+            self._record_failure(job, GilgridError(sentence))
+            return
+        argv = command(probe, str(self.workshop.matrix.project))
+
+        def then(future: Future[Any]) -> None:
+            error = future.exception()
+            if error:
+                self._record_failure(job, error)
+            else:
+                self._record(job, environment, build, future.result())
+
+        self._schedule.add(
+            Task(
+                name=str(job),
+                kind="probe",
+                work=partial(probes.attempts, probe, argv, environment, build.site if build else None),
+                then=then,
+                cpus=probe.threads,
+                value=(rank, 0),
+                is_short=True,
+            ),
+        )
+
+    def _once(
+        self,
+        key: object,
+        work: Callable[..., Any],
+        *,
+        name: str,
+        kind: str,
+        rank: int,
+        job: Job,
+        then: Callable[[Any], None],
+        build_key: str = "",
+    ) -> None:
+        """Do a piece of work that several jobs need once, and go on with each of them."""
+
+        def answer(future: Future[Any]) -> None:
+            error = future.exception()
+            if error:
+                self._record_failure(job, error, build_key)
+            else:
+                then(future.result())
+
+        def done(future: Future[Any]) -> None:
+            self._done[key] = future
+            for waiting in self._waiting.pop(key):
+                waiting(future)
+
+        if key in self._done:
+            answer(self._done[key])
+        elif key in self._waiting:
+            self._waiting[key].append(answer)
+        else:
+            self._waiting[key] = [answer]
+            self._schedule.add(
+                Task(
+                    name=name,
+                    kind=kind,
+                    work=work,
+                    then=done,
+                    cpus=1,
+                    value=(rank, 1),
+                    is_short=kind == "environment",
+                ),
+            )
+
+    def _record(
+        self,
+        job: Job,
+        environment: Environment,
+        build: Build | None,
+        attempts: tuple[Attempt, ...],
+    ) -> None:
+        key = build.key if build else ""
+        verdict = agreed([attempt.verdict for attempt in attempts])
+        record = Record(
+            cell=job.cell,
+            probe=job.probe,
+            verdict=verdict,
+            reason=_reason(verdict, attempts),
+            inputs=inputs_of(self.workshop, job, environment, key),
+            measured_at=_now(),
+            seconds=round(sum(attempt.seconds for attempt in attempts), 3),
+            attempts=attempts,
+            versions={
+                **environment.versions,
+                "python": environment.interpreter,
+                **(installed(build.site) if build else {}),
+            },
+            build_key=key,
+            build_versions=build.versions if build else {},
+            build_log=self._keep_log(build),
+            build_seconds=build.seconds if build else None,
+            machine=machine(),
+            gilgrid=version("gilgrid"),
+        )
+        self._write(record)
+
+    def _record_failure(self, job: Job, error: BaseException, key: str = "") -> None:
+        if isinstance(error, CancelledError):
+            return
+        log = ""
+        inputs = ""
+        match error:
+            case UnavailableError():
+                verdict, reason = Verdict.UNAVAILABLE, str(error)
+            case BuildFailedError():
+                verdict, reason = Verdict.BUILD_FAILED, error.first_error
+                log = str(self.workshop.records.keep_log(key, error.log))
+                environment = self.workshop.environments.existing(run_pins(self.workshop.matrix, job.cell))
+                inputs = inputs_of(self.workshop, job, environment, key) if environment else ""
+            case GilgridError():
+                verdict, reason = Verdict.ERROR, str(error)
+            case _:
+                verdict, reason = Verdict.ERROR, "".join(traceback.format_exception(error))
+        self._write(
+            Record(
+                cell=job.cell,
+                probe=job.probe,
+                verdict=verdict,
+                reason=reason,
+                inputs=inputs,  # without any, the next run tries again
+                measured_at=_now(),
+                seconds=0.0,
+                build_key=key,
+                build_log=log,
+                machine=machine(),
+                gilgrid=version("gilgrid"),
+            ),
+        )
+
+    def _keep_log(self, build: Build | None) -> str:
+        if build is None:
+            return ""
+        try:
+            return str(self.workshop.records.keep_log(build.key, build.log.read_text(encoding="utf-8")))
+        except OSError:
+            return ""
+
+    def _write(self, record: Record) -> None:
+        self.workshop.records.write(record)
+        self.observer.recorded(record)
+
+
+def _environment_work(
+    environments: Environments,
+    pins: Pins,
+    *,
+    on_quiet: Callable[[bool], None] | None,
+) -> Environment:
+    del on_quiet  # installing is never parked for long
+    return environments.obtain(pins)
+
+
+def _build_work(
+    environments: Environments,
+    all_builds: Builds,
+    pins: Pins,
+    key: str,
+    *,
+    on_quiet: Callable[[bool], None] | None,
+) -> Build:
+    del on_quiet
+    return all_builds.existing(key) or all_builds.obtain(key, environments.obtain(pins))
+
+
+def _reason(verdict: Verdict, attempts: tuple[Attempt, ...]) -> str:
+    reasons = [attempt.reason for attempt in attempts if attempt.reason]
+    if verdict is Verdict.FLAKY:
+        verdicts = [attempt.verdict for attempt in attempts]
+        counts = ", ".join(f"{verdicts.count(v)} x {v}" for v in dict.fromkeys(verdicts))
+        return f"{counts}: {reasons[0]}"
+    return reasons[0] if reasons else ""
+
+
+@cache
+def _content(path: Path) -> str:
+    root = path if path.is_dir() else path.parent
+    return files.digest_of_files(root, files.source_files(path)) if path.exists() else "missing"
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """What two timings must have in common before they may be compared."""
+    return {
+        "system": platform.system(),
+        "release": platform.release(),
+        "machine": platform.machine(),
+        "cpu": _cpu_model(),
+        "cpus": os.cpu_count(),
+        "libc": " ".join(platform.libc_ver()),
+        "toolchain": list(builds.toolchain()),
+    }
+
+
+def _cpu_model() -> str:
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
+            return next(
+                (line.partition(":")[2].strip() for line in file if line.startswith("model name")), ""
+            )
+    except OSError:
+        return ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,108 @@
+"""Tasks on an executor, most valuable first, within a budget of CPUs."""
+
+from __future__ import annotations
+
+import queue
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor, Future
+
+_TICK_S = 0.25
+
+
+class Work(Protocol):
+    """What a task runs. It may say that it is parked: alive, and using no CPU."""
+
+    def __call__(self, *, on_quiet: Callable[[bool], None] | None) -> Any: ...
+
+
+@dataclass(eq=False, kw_only=True)
+class Task:
+    """One thing to do; ``then`` gets its future in the thread that runs the schedule."""
+
+    name: str
+    kind: str
+    work: Work
+    then: Callable[[Future[Any]], None]
+    cpus: int
+    value: tuple[int, ...]
+    """Smaller is sooner."""
+    is_short: bool = False
+    """May fill a gap in front of a task that waits for more CPUs."""
+
+
+@dataclass(kw_only=True)
+class Schedule:
+    """Runs tasks until none is left; a task's ``then`` may add others.
+
+    A task that waits for more CPUs than are free is not overtaken by a long one, or it might wait for ever.
+    A parked task lends its CPUs to others until it works again.
+    """
+
+    executor: Executor
+    cpus: int
+    most_at_once: int
+    can_lend: bool
+    """Whether the executor's workers share this process, so that a task can say that it is parked."""
+    on_start: Callable[[Task], None] = lambda _task: None
+    on_end: Callable[[Task], None] = lambda _task: None
+    on_tick: Callable[[], None] = lambda: None
+    _ready: list[Task] = field(default_factory=list)
+    _running: dict[Future[Any], Task] = field(default_factory=dict)
+    _taken: dict[Task, int] = field(default_factory=dict)
+    _events: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
+
+    def add(self, task: Task) -> None:
+        """Queue a task; all that it needs is done."""
+        self._ready.append(task)
+
+    def run(self) -> None:
+        """Run until every task is done. An interrupt leaves what runs to the caller to cancel."""
+        while self._ready or self._running:
+            self._start_what_fits()
+            try:
+                event = self._events.get(timeout=_TICK_S)
+            except queue.Empty:
+                pass
+            else:
+                event()
+            self.on_tick()
+
+    def _start_what_fits(self) -> None:
+        self._ready.sort(key=lambda task: task.value)
+        is_blocked = False
+        for task in list(self._ready):
+            free = self.cpus - sum(self._taken.values())
+            if free <= 0 or len(self._running) >= self.most_at_once:
+                return
+            if is_blocked and not task.is_short:
+                continue
+            if min(task.cpus, self.cpus) > free:
+                is_blocked = True
+                continue
+            self._start(task)
+
+    def _start(self, task: Task) -> None:
+        self._ready.remove(task)
+        cpus = self._taken[task] = min(task.cpus, self.cpus)
+
+        def on_quiet(is_quiet: bool) -> None:  # noqa: FBT001 - the guard's signature
+            self._events.put(lambda: self._lend(task, 0 if is_quiet else cpus))
+
+        self.on_start(task)
+        future = self.executor.submit(task.work, on_quiet=on_quiet if self.can_lend else None)
+        self._running[future] = task
+        future.add_done_callback(lambda done: self._events.put(lambda: self._end(done)))
+
+    def _lend(self, task: Task, cpus: int) -> None:
+        if task in self._taken:
+            self._taken[task] = cpus
+
+    def _end(self, future: Future[Any]) -> None:
+        task = self._running.pop(future)
+        del self._taken[task]
+        self.on_end(task)
+        task.then(future)
