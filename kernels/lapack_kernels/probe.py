@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lapack_kernels.batch import MAX_THREADS
 from lapack_kernels.bindings import BINDINGS, GIL_MODES, load
 from lapack_kernels.eigh import eigh_tridiagonal
 from lapack_kernels.result import write_result
@@ -32,7 +33,7 @@ TOLERANCE_EPS_N = 8.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the probe that the command line asks for; returns its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     rng = np.random.default_rng(options.seed)
     d = rng.standard_normal((options.batch, options.size))
     e = rng.standard_normal((options.batch, options.size - 1))
@@ -51,7 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     worst = {name: max(error[name] for error in errors) for name in errors[0]}
     result: dict[str, Any] = {
         "checks": _checks(worst),
-        "metrics": {"seconds_load": seconds_load, **_metrics(seconds, worst)},
+        "metrics": {
+            "seconds_load": seconds_load,
+            "seconds_first_call": seconds[0],
+            "seconds_per_call_median": statistics.median(seconds),
+            "seconds_per_call_min": min(seconds),
+            "residual_max_eps_n": worst["residual"],
+            "orthogonality_max_eps_n": worst["orthogonality"],
+        },
     }
     if not write_result(result):
         sys.stdout.write(json.dumps(result, indent=2) + "\n")
@@ -62,8 +70,8 @@ def errors_eps_n(d: Array, e: Array, values: Array, vectors: Array) -> dict[str,
     """Measure the worst errors of a solved batch of at least one problem.
 
     `residual` is ‖A v - λ v‖ in units of eps n ‖A‖, `orthogonality` is |VᵀV - I| in units of eps n, and
-    `descent` is the largest step down between neighbouring eigenvalues, 0 when they ascend. A NaN is an
-    infinite error.
+    `descent` is the largest step down between neighbouring eigenvalues, 0 when they ascend. Where an error is
+    not finite it is the largest float instead, which JSON can hold.
     """
     size = d.shape[1]
     unit = np.finfo(np.float64).eps * size
@@ -82,7 +90,8 @@ def errors_eps_n(d: Array, e: Array, values: Array, vectors: Array) -> dict[str,
         "orthogonality": np.abs(gram).max() / unit,
         "descent": descents.max(),
     }
-    return {name: float("inf") if np.isnan(error) else float(error) for name, error in worst.items()}
+    largest = sys.float_info.max
+    return {name: float(np.nan_to_num(error, nan=largest, posinf=largest)) for name, error in worst.items()}
 
 
 def _checks(worst: dict[str, float]) -> list[dict[str, Any]]:
@@ -97,26 +106,19 @@ def _checks(worst: dict[str, float]) -> list[dict[str, Any]]:
     ]
 
 
-def _metrics(seconds: list[float], worst: dict[str, float]) -> dict[str, float]:
-    return {
-        "seconds_first_call": seconds[0],
-        "seconds_per_call_median": statistics.median(seconds),
-        "seconds_per_call_min": min(seconds),
-        "residual_max_eps_n": worst["residual"],
-        "orthogonality_max_eps_n": worst["orthogonality"],
-    }
-
-
-def _parser() -> argparse.ArgumentParser:
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lapack_kernels.probe", description=__doc__.split(":")[0])
     parser.add_argument("binding", choices=BINDINGS)
     parser.add_argument("--gil", choices=GIL_MODES, default="released", help="around the native call")
-    parser.add_argument("--threads", type=_positive, default=2)
+    parser.add_argument("--threads", type=_positive, default=2, help=f"1 to {MAX_THREADS}")
     parser.add_argument("--size", type=_positive, default=32, help="order n of each matrix")
     parser.add_argument("--batch", type=_positive, default=64, help="matrices per call")
     parser.add_argument("--calls", type=_positive, default=20)
     parser.add_argument("--seed", type=int, default=6107)
-    return parser
+    options = parser.parse_args(arguments)
+    if options.threads > MAX_THREADS:
+        parser.error(f"argument --threads: must be at most {MAX_THREADS}, not {options.threads}")
+    return options
 
 
 def _positive(text: str) -> int:
