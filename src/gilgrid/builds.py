@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,13 +84,18 @@ class Builds:
                 seen[name] = coordinate.version
         subject = self._matrix.subject
         return files.digest(
-            source_digest(subject),
+            self._source_digest,
             abi,
             seen,
             subject.build_requires,
             dict(subject.build_settings),
             toolchain(),
         )
+
+    @cached_property
+    def _source_digest(self) -> str:
+        # Once a run: a file that is saved meanwhile must not split one run into two subjects.
+        return source_digest(self._matrix.subject)
 
     def existing(self, key: str) -> Build | None:
         """The build of that key where it stands already."""
@@ -186,7 +191,6 @@ def first_error(log: str) -> str:
     return next((line for line in reversed(lines) if line), "no output")
 
 
-@cache
 def source_digest(subject: Subject) -> str:
     """A digest of the subject's own files, or of its requirement."""
     if subject.folder is None:
