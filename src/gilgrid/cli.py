@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gilgrid.matrix import Matrix
     from gilgrid.plan import Plan
-    from gilgrid.runner import Prospect, Workshop
+    from gilgrid.workshop import Prospect, Workshop
 
 _FORMATS = ("table", "markdown", "json", "junit")
 
@@ -54,7 +54,7 @@ def _plan(options: argparse.Namespace) -> ExitCode:
     matrix = config.load(options.matrix)
     workshop = _workshop(matrix)
     chosen = _chosen(workshop, options)
-    from gilgrid.runner import prospects  # noqa: PLC0415 - as above
+    from gilgrid.workshop import prospects  # noqa: PLC0415 - as above
 
     found = prospects(workshop, chosen)
     if options.json:
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
     matrix = config.load(options.matrix)
     records = Records.of(matrix.project)
     workshop = _workshop(matrix, records)
-    from gilgrid.runner import prospects  # noqa: PLC0415 - as above
+    from gilgrid.workshop import prospects  # noqa: PLC0415 - as above
 
     signal.signal(signal.SIGTERM, _interrupt)
     console = _console()
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
         found = prospects(workshop, chosen)
         kept = [] if options.rerun else [p.record for p in found if p.record]
         if len(kept) < len(found):
-            _measure(workshop, chosen, found, kept, console, options)
+            _measure(workshop, chosen, found, kept, options)
     except KeyboardInterrupt:
         guard.cancel_all()
         done = len(records.read_all())
@@ -97,7 +97,6 @@ def _measure(
     chosen: Plan,
     found: Sequence[Prospect],
     kept: list[Record],
-    console: Console,
     options: argparse.Namespace,
 ) -> None:
     from gilgrid.report.live import LiveView, PlainLines  # noqa: PLC0415 - rich takes longer than all else
@@ -105,6 +104,7 @@ def _measure(
 
     jobs = [p.job for p in found if options.rerun or not p.record]
     cpus = options.jobs or len(os.sched_getaffinity(0))
+    console = _console()
     view = (LiveView if console.is_terminal else PlainLines)(console, workshop.matrix)
     executor = ThreadPoolExecutor(max_workers=cpus + 32, thread_name_prefix="gilgrid")
     try:
@@ -176,7 +176,7 @@ def _conclude(matrix: Matrix, final: list[Record], console: Console, records: Re
 
 
 def _workshop(matrix: Matrix, records: Records | None = None) -> Workshop:
-    from gilgrid.runner import Workshop  # noqa: PLC0415 - as above
+    from gilgrid.workshop import Workshop  # noqa: PLC0415 - as above
 
     return Workshop.of(matrix, records or Records.of(matrix.project), files.cache_folder())
 
@@ -190,12 +190,11 @@ def _chosen(workshop: Workshop, options: argparse.Namespace) -> Plan:
     chosen = select(whole, options.cell, options.probe)
     if not chosen.jobs:
         probes = ", ".join(probe.name for probe in workshop.matrix.probes)
-        raise MistakesError(
-            [
-                f"nothing matches --cell {options.cell or '*'} --probe {options.probe or '*'}; "
-                f"a cell is {whole.cells[0]}, a pattern may have * in it, the probes are: {probes}",
-            ],
+        sentence = (
+            f"nothing matches --cell {options.cell or '*'} --probe {options.probe or '*'}; "
+            f"a cell is {whole.cells[0]}, a pattern may have * in it, the probes are: {probes}"
         )
+        raise MistakesError([sentence])
     return chosen
 
 
@@ -206,7 +205,7 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else max(120, int(os.environ.get("COLUMNS", "0") or 0)))
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
+def _interrupt(_number: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 

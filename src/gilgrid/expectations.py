@@ -34,7 +34,8 @@ class Judged:
         """One sentence: what was expected, by which rule, and what was seen."""
         source = f"{self.rule.where} because {self.rule.because}" if self.rule else "no rule names it"
         return (
-            f"{self.record.cell} {self.record.probe}: {self.record.verdict}, expected {self.expected} ({source})"
+            f"{self.record.cell} {self.record.probe}: {self.record.verdict}, "
+            f"expected {self.expected} ({source})"
             f"{f': {self.record.reason}' if self.record.reason else ''}"
         )
 

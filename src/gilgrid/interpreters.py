@@ -61,7 +61,7 @@ class Interpreters:
         return self._known
 
     def obtain(self, python: str) -> Interpreter:
-        """That Python: of this machine, else downloaded by uv. Raises ``UnavailableError`` with uv's reason."""
+        """That Python, downloaded where it is not here. Raises ``UnavailableError`` with uv's reason."""
         found = self.local().get(python) or self.local(fresh=True).get(python)
         if found:
             return found
@@ -116,7 +116,8 @@ def _find() -> dict[str, Interpreter]:
     found = [facts for path in _candidates() if (facts := _ask(path))]
     # One that has no headers cannot build an extension: it is the last choice among equals.
     found.sort(
-        key=lambda i: (i.has_headers, i.python == own, [int(n) for n in i.python.split(".")]), reverse=True
+        key=lambda i: (i.has_headers, i.python == own, [int(number) for number in i.python.split(".")]),
+        reverse=True,
     )
     chosen: dict[str, Interpreter] = {}
     for interpreter in found:
@@ -126,7 +127,7 @@ def _find() -> dict[str, Interpreter]:
 
 
 def _candidates() -> list[Path]:
-    """The interpreter that runs gilgrid, what uv finds, and pyenv's versions folder, where uv does not look."""
+    """gilgrid's own interpreter, what uv finds, and pyenv's versions folder, where uv does not look."""
     base = Path(getattr(sys, "_base_executable", sys.executable))
     ending = run(
         Command(

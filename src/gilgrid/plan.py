@@ -220,7 +220,7 @@ def pythons_of(matrix: Matrix) -> tuple[str, ...]:
 
 
 def spread(count: int) -> list[int]:
-    """Positions 0 to ``count - 1`` from the outside in: both ends, the middle, the middles of what is left."""
+    """Positions 0 to ``count - 1`` from the outside in: both ends, the middle, the middles of the halves."""
     order = dict.fromkeys([0, count - 1])
     gaps = [(0, count - 1)]
     while gaps:

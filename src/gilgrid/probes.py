@@ -50,7 +50,7 @@ def attempts(
     *,
     on_quiet: Callable[[bool], None] | None = None,
 ) -> tuple[Attempt, ...]:
-    """Run the probe's command ``probe.repeats`` times. Raises ``CancelledError`` where the run was cancelled."""
+    """Run the probe's command ``probe.repeats`` times. Raises ``CancelledError`` where it was cancelled."""
     return tuple(_attempt(probe, argv, environment, site, on_quiet) for _ in range(probe.repeats))
 
 

@@ -65,14 +65,17 @@ class Records:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
-            return self._set_aside(path, f"cannot be read ({error})")
+            self._set_aside(path, f"cannot be read ({error})")
+            return None
         try:
             content = json.loads(text)
             if content["schema"] != SCHEMA:
-                return self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads {SCHEMA}")
+                self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads {SCHEMA}")
+                return None
             return from_json(content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
+            self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
+            return None
 
     def _set_aside(self, path: Path, reason: str) -> None:
         # Never over what was set aside before: each may be all that is left of a measurement.

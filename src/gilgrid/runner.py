@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import traceback
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gilgrid import builds, files, probes
-from gilgrid.builds import Build, Builds
+from gilgrid import builds, probes
 from gilgrid.environments import Environment, Environments, installed
 from gilgrid.errors import BuildFailedError, CancelledError, GilgridError, UnavailableError
-from gilgrid.interpreters import Interpreters, downloadable
+from gilgrid.machine import machine
 from gilgrid.model import Record, Verdict, agreed
-from gilgrid.plan import Job, Pins, Plan, build_pins, command, input_pins, place, plan, run_pins
+from gilgrid.plan import build_pins, command, input_pins, run_pins
 from gilgrid.schedule import Schedule, Task
+from gilgrid.workshop import inputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Executor, Future
 
-    from gilgrid.matrix import Matrix
-    from gilgrid.model import Attempt, Cell, Probe
-    from gilgrid.records import Records
+    from gilgrid.builds import Build, Builds
+    from gilgrid.model import Attempt
+    from gilgrid.plan import Job, Pins, Plan
+    from gilgrid.workshop import Workshop
 
 # Parked probes cost no CPU, but each of them, with its supervisor, costs memory.
 _PARKED_AT_ONCE = 16
@@ -36,117 +34,20 @@ _PARKED_AT_ONCE = 16
 class Observer(Protocol):
     """Watches a run: a live view, or plain lines."""
 
-    def begun(self, whole: Plan, kept: Sequence[Record]) -> None: ...
-    def started(self, task: Task) -> None: ...
-    def ended(self, task: Task) -> None: ...
-    def recorded(self, record: Record) -> None: ...
-    def tick(self) -> None: ...
+    def begun(self, whole: Plan, kept: Sequence[Record]) -> None:
+        """What will be measured is known, and what was kept."""
 
+    def started(self, task: Task) -> None:
+        """A task runs."""
 
-@dataclass(frozen=True, kw_only=True)
-class Workshop:
-    """All that a run works with."""
+    def ended(self, task: Task) -> None:
+        """A task ended."""
 
-    matrix: Matrix
-    records: Records
-    interpreters: Interpreters
-    environments: Environments
-    builds: Builds
+    def recorded(self, record: Record) -> None:
+        """A verdict is known, and kept."""
 
-    @classmethod
-    def of(cls, matrix: Matrix, records: Records, cache_folder: Path) -> Workshop:
-        """A workshop on one cache folder."""
-        interpreters = Interpreters(cache_folder)
-        return cls(
-            matrix=matrix,
-            records=records,
-            interpreters=interpreters,
-            environments=Environments(cache_folder, interpreters),
-            builds=Builds(cache_folder, matrix),
-        )
-
-    def plan(self) -> Plan:
-        """The whole plan; resolves what was never resolved before."""
-        return plan(self.matrix, place(self.matrix, self._tiers(), self.environments.serves))
-
-    def _tiers(self) -> Iterator[Sequence[str]]:
-        remembered = list(self.interpreters.local())
-        yield remembered
-        found = [python for python in self.interpreters.local(fresh=True) if python not in remembered]
-        yield found
-        yield [python for python in downloadable() if python not in {*remembered, *found}]
-
-    def probe(self, name: str) -> Probe:
-        """The probe of that name."""
-        return next(probe for probe in self.matrix.probes if probe.name == name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prospect:
-    """What is known of a job without starting anything."""
-
-    job: Job
-    environment: Environment | None
-    build_key: str | None
-    """``None`` where the subject is not needed, or the build's inputs were not read yet."""
-    build: Build | None
-    record: Record | None
-    """A record of the same inputs: the job is done."""
-
-
-def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
-    """Look at every job of a plan: what stands, what is recorded. Starts no process but the compiler's."""
-    keys: dict[Cell, str | None] = {}
-    environments: dict[Pins, Environment | None] = {}
-
-    def existing(pins: Pins) -> Environment | None:
-        if pins not in environments:
-            environments[pins] = workshop.environments.existing(pins)
-        return environments[pins]
-
-    def key_of(cell: Cell) -> str | None:
-        if cell not in keys:
-            pins = input_pins(workshop.matrix, cell)
-            inputs = existing(pins) if pins else None
-            interpreter = workshop.interpreters.local().get(cell.python)
-            is_known = interpreter is not None and (inputs is not None or pins is None)
-            keys[cell] = (
-                workshop.builds.key(cell, interpreter.abi, inputs) if interpreter and is_known else None
-            )
-        return keys[cell]
-
-    found = []
-    for job in whole.jobs:
-        environment = existing(run_pins(workshop.matrix, job.cell))
-        key = key_of(job.cell) if job.with_subject else None
-        record = None
-        if environment and (key or not job.with_subject):
-            record = workshop.records.read(job.cell, job.probe)
-            if record and record.inputs != inputs_of(workshop, job, environment, key or ""):
-                record = None
-        found.append(
-            Prospect(
-                job=job,
-                environment=environment,
-                build_key=key,
-                build=workshop.builds.existing(key) if key else None,
-                record=record,
-            ),
-        )
-    return found
-
-
-def inputs_of(workshop: Workshop, job: Job, environment: Environment, key: str) -> str:
-    """A digest of all that a verdict depends on: probe, its files, build, and what is installed."""
-    probe = workshop.probe(job.probe)
-    return files.digest(
-        asdict(replace(probe, axes=())),
-        [_content(workshop.matrix.project / name) for name in probe.files],
-        key,
-        environment.interpreter,
-        environment.abi,
-        dict(environment.versions),
-    )
+    def tick(self) -> None:
+        """Some time passed."""
 
 
 @dataclass(kw_only=True)
@@ -407,36 +308,6 @@ def _reason(verdict: Verdict, attempts: tuple[Attempt, ...]) -> str:
         counts = ", ".join(f"{verdicts.count(v)} x {v}" for v in dict.fromkeys(verdicts))
         return f"{counts}: {reasons[0]}"
     return reasons[0] if reasons else ""
-
-
-@cache
-def _content(path: Path) -> str:
-    root = path if path.is_dir() else path.parent
-    return files.digest_of_files(root, files.source_files(path)) if path.exists() else "missing"
-
-
-@cache
-def machine() -> dict[str, Any]:
-    """What two timings must have in common before they may be compared."""
-    return {
-        "system": platform.system(),
-        "release": platform.release(),
-        "machine": platform.machine(),
-        "cpu": _cpu_model(),
-        "cpus": os.cpu_count(),
-        "libc": " ".join(platform.libc_ver()),
-        "toolchain": list(builds.toolchain()),
-    }
-
-
-def _cpu_model() -> str:
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
-            return next(
-                (line.partition(":")[2].strip() for line in file if line.startswith("model name")), ""
-            )
-    except OSError:
-        return ""
 
 
 def _now() -> str:

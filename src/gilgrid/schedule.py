@@ -16,7 +16,8 @@ _TICK_S = 0.25
 class Work(Protocol):
     """What a task runs. It may say that it is parked: alive, and using no CPU."""
 
-    def __call__(self, *, on_quiet: Callable[[bool], None] | None) -> Any: ...
+    def __call__(self, *, on_quiet: Callable[[bool], None] | None) -> Any:
+        """Do it, and return or raise what the task ends with."""
 
 
 @dataclass(eq=False, kw_only=True)

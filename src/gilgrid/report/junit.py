@@ -23,8 +23,9 @@ def junit(judged: Sequence[Judged]) -> str:
         suite.add_testcase(_case(entry))
     for suite in suites.values():
         document.add_testsuite(suite)
-    document.update_statistics()
-    return document.tostring().decode() + "\n"
+    document.update_statistics()  # type: ignore[no-untyped-call]
+    text: bytes = document.tostring()  # type: ignore[no-untyped-call]
+    return text.decode() + "\n"
 
 
 def _case(entry: Judged) -> TestCase:
@@ -46,5 +47,5 @@ def _case(entry: Judged) -> TestCase:
 def _legal(text: str) -> str:
     """XML 1.0 has no way to write most control characters, and a crashed program prints them."""
     return "".join(
-        c if c in "\t\n" or c >= " " and c not in "\ufffe\uffff" else f"\\x{ord(c):02x}" for c in text
+        c if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff") else f"\\x{ord(c):02x}" for c in text
     )

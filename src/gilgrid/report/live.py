@@ -125,7 +125,7 @@ class LiveView:
             self._progress.note(record)
 
     def tick(self) -> None:
-        """rich refreshes the view by itself."""
+        """Rich refreshes the view by itself."""
 
     def _render(self) -> RenderableType:
         progress = self._progress
@@ -236,7 +236,7 @@ def _sorted(matrix: Matrix, cells: Sequence[Cell]) -> list[Cell]:
         places = [matrix.axis(c.axis).versions.index(c.version) for c in cell.coordinates]
         return cell.python, cell.is_crossed, places
 
-    return sorted(cells, key=key)  # type: ignore[type-var, arg-type, return-value]
+    return sorted(cells, key=key)
 
 
 def _rest(cell: Cell) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from gilgrid.matrix import Matrix
     from gilgrid.plan import Pins, Plan
-    from gilgrid.runner import Prospect
+    from gilgrid.workshop import Prospect
 
 _INPUTS_UNREAD = "not known yet: its inputs are read when the environment stands"
 

@@ -1,0 +1,43 @@
+"""Sessions only, no logic: what each does is in gilgrid, and in ``matrix.toml``."""
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["matrix"]
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+AXES = nox.project.load_toml("matrix.toml")["axes"]
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """Every pair: build, run under the guard, show the matrix."""
+    session.install("-e", ".")
+    session.run("gilgrid", "run", *session.posargs)
+
+
+@nox.session
+@nox.parametrize("scipy", AXES["scipy"]["versions"])
+@nox.parametrize("cython", AXES["cython"]["versions"])
+def pair(session: nox.Session, cython: str, scipy: str) -> None:
+    """One pair: build, guarded probes and guarded tests."""
+    session.install("-e", ".")
+    session.run("gilgrid", "run", "--cell", f"cython{cython}-scipy{scipy}*", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """gilgrid's own tests, with real compilers, real environments and real deadlocks."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, lint and types."""
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "lint"))
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
