@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
@@ -99,6 +100,7 @@ def _measure(
     kept: list[Record],
     options: argparse.Namespace,
 ) -> None:
+    from gilgrid.report import terminal  # noqa: PLC0415 - as above
     from gilgrid.report.live import LiveView, PlainLines  # noqa: PLC0415 - rich takes longer than all else
     from gilgrid.runner import Run  # noqa: PLC0415 - as above
 
@@ -110,7 +112,9 @@ def _measure(
     try:
         with view:
             view.begun(chosen, kept)
-            Run(workshop=workshop, observer=view, executor=executor, cpus=cpus)(jobs)
+            begun = time.monotonic()
+            spent = Run(workshop=workshop, observer=view, executor=executor, cpus=cpus)(jobs)
+        console.print(terminal.spent(spent, time.monotonic() - begun, cpus))
     except BaseException:
         # Also for an error of gilgrid's own: what it started ends with it.
         guard.cancel_all()

@@ -19,7 +19,7 @@ from gilgrid.schedule import Schedule, Task
 from gilgrid.workshop import inputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
     from gilgrid.builds import Build, Builds
@@ -63,8 +63,8 @@ class Run:
     _waiting: dict[object, list[Callable[[Future[Any]], None]]] = field(default_factory=dict)
     _done: dict[object, Future[Any]] = field(default_factory=dict)
 
-    def __call__(self, jobs: Sequence[Job]) -> None:
-        """Run these jobs; an interrupt is the caller's to handle."""
+    def __call__(self, jobs: Sequence[Job]) -> Mapping[str, float]:
+        """Run these jobs and return the seconds spent by kind; an interrupt is the caller's to handle."""
         self._schedule = Schedule(
             executor=self.executor,
             cpus=self.cpus,
@@ -77,6 +77,7 @@ class Run:
         for rank, job in enumerate(jobs):
             self._begin(job, rank)
         self._schedule.run()
+        return self._schedule.spent_s
 
     def _begin(self, job: Job, rank: int) -> None:
         matrix = self.workshop.matrix

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -51,9 +52,12 @@ class Schedule:
     on_start: Callable[[Task], None] = lambda _task: None
     on_end: Callable[[Task], None] = lambda _task: None
     on_tick: Callable[[], None] = lambda: None
+    spent_s: dict[str, float] = field(default_factory=dict)
+    """Seconds that tasks ran for, by kind: with several at once, more than the clock's."""
     _ready: list[Task] = field(default_factory=list)
     _running: dict[Future[Any], Task] = field(default_factory=dict)
     _taken: dict[Task, int] = field(default_factory=dict)
+    _since: dict[Task, float] = field(default_factory=dict)
     _events: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
 
     def add(self, task: Task) -> None:
@@ -93,6 +97,7 @@ class Schedule:
         def on_quiet(is_quiet: bool) -> None:  # noqa: FBT001 - the guard's signature
             self._events.put(lambda: self._lend(task, 0 if is_quiet else cpus))
 
+        self._since[task] = time.monotonic()
         self.on_start(task)
         future = self.executor.submit(task.work, on_quiet=on_quiet if self.can_lend else None)
         self._running[future] = task
@@ -105,5 +110,7 @@ class Schedule:
     def _end(self, future: Future[Any]) -> None:
         task = self._running.pop(future)
         del self._taken[task]
+        spent_s = time.monotonic() - self._since.pop(task)
+        self.spent_s[task.kind] = self.spent_s.get(task.kind, 0.0) + spent_s
         self.on_end(task)
         task.then(future)

@@ -13,7 +13,7 @@ from gilgrid.model import Verdict
 from gilgrid.report.grid import Grid, grids
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gilgrid.expectations import Judged
     from gilgrid.matrix import Matrix
@@ -67,6 +67,12 @@ def legend(judged: Sequence[Judged]) -> RenderableType:
 def differences(judged: Sequence[Judged]) -> list[str]:
     """One sentence for each record that is not as expected."""
     return [entry.difference for entry in judged if not entry.as_expected]
+
+
+def spent(seconds: Mapping[str, float], clock_s: float, cpus: int) -> str:
+    """Where the time of a run went: tasks that ran at once count each for itself."""
+    parts = ", ".join(f"{kind} {spent_s:.1f} s" for kind, spent_s in seconds.items())
+    return f"spent: {parts}; by the clock {clock_s:.1f} s, with {cpus} CPUs"
 
 
 def _table(grid: Grid) -> Table:

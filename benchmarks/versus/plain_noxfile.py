@@ -1,0 +1,59 @@
+"""What gilgrid is compared with: a plain nox file that installs and builds the subject for every pair.
+
+``pairs.py`` runs it; the pairs, the probes and where to note the time come from the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nox
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPEC = json.loads(os.environ["VERSUS_SPEC"])
+nox.options.default_venv_backend = SPEC["backend"]
+
+
+@nox.session
+@nox.parametrize("scipy", SPEC["scipy"])
+@nox.parametrize("cython", SPEC["cython"])
+def pair(session: nox.Session, cython: str, scipy: str) -> None:
+    """Install, build, run each probe with a timeout."""
+    requirements = [f"cython=={cython}", f"scipy=={scipy}", "meson-python>=0.15", "ninja"]
+    _timed("install", lambda: session.install("--only-binary=:all:", *requirements))
+    _timed("build", lambda: session.install("--no-build-isolation", "--no-deps", SPEC["source"]))
+    for name, command in SPEC["probes"].items():
+        _timed(
+            "probe",
+            lambda name=name, command=command: print(  # type: ignore[misc]
+                cython,
+                scipy,
+                name,
+                _verdict(session, command),
+            ),
+        )
+
+
+def _verdict(session: nox.Session, command: list[str]) -> str:
+    # coreutils' timeout, as nox itself has none; KILL, for a thread that hangs in native code minds no TERM.
+    deadline = ("timeout", "--signal=KILL", str(SPEC["deadline_s"]))
+    try:
+        session.run(*deadline, *command, external=True, silent=True)
+    except nox.command.CommandFailed:
+        return "timeout or failed"
+    return "ok"
+
+
+def _timed(what: str, work: Callable[[], object]) -> None:
+    begin = time.monotonic()
+    try:
+        work()
+    finally:
+        with Path(SPEC["times"]).open("a", encoding="utf-8") as file:
+            file.write(json.dumps([what, time.monotonic() - begin]) + "\n")

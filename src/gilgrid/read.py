@@ -1,0 +1,183 @@
+"""Checked values out of TOML tables: each mistake is noted with its table and key, and reading goes on."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+T = TypeVar("T")
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
+
+
+class Table:
+    """One table of the file: hands out checked values and notes a mistake for each that is not one.
+
+    A value that fails its check is replaced by its default, so that reading goes on to the next mistake.
+    """
+
+    def __init__(self, content: Mapping[str, Any], name: str, mistakes: list[str]) -> None:
+        self._left = dict(content)
+        self.name = name
+        self._mistakes = mistakes
+
+    def mistake(self, key: str, sentence: str) -> None:
+        """Note what is wrong with a key of this table."""
+        self._mistakes.append(" ".join(filter(None, [self.name, f"{key}: {sentence}" if key else sentence])))
+
+    def take(self, key: str, check: Callable[[Any], T], default: T, *, required: bool = False) -> T:
+        """The checked value of a key; ``check`` raises ``ValueError`` with the sentence to show."""
+        if key not in self._left:
+            if required:
+                self.mistake(key, "is missing")
+            return default
+        try:
+            return check(self._left.pop(key))
+        except ValueError as error:
+            self.mistake(key, str(error))
+            return default
+
+    def table(self, key: str, *, required: bool = False) -> Table:
+        """A table below this one."""
+        name = f"[{self.name.strip('[]')}.{key}]" if self.name else f"[{key}]"
+        return Table(self.take(key, mapping, {}, required=required), name, self._mistakes)
+
+    def tables(self, key: str) -> list[Table]:
+        """An array of tables below this one."""
+        none: tuple[Mapping[str, Any], ...] = ()
+        entries = self.take(key, list_of(mapping), none)
+        return [Table(entry, f"[[{key}]] {n}", self._mistakes) for n, entry in enumerate(entries, 1)]
+
+    def rest(self) -> Iterator[str]:
+        """The keys that nobody took, each to be taken by the caller."""
+        yield from list(self._left)
+
+    def close(self, known: Collection[str]) -> None:
+        """Name every key that is left, with the known one that it resembles."""
+        for key in self._left:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"known here: {', '.join(sorted(known))}"
+            self.mistake(key, f"unknown key; {hint}")
+
+
+def text(value: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} should be a text in quotes")
+    return value
+
+
+def name(value: Any) -> str:
+    """A name that can also be a file's."""
+    # The name of a probe is also the name of its record's file.
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value):
+        raise ValueError(f"{value!r} should be a name of letters, digits, '-', '_' and '.'")
+    return value
+
+
+def count(value: Any) -> int:
+    """A whole number of 1 or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{value!r} should be a whole number of 1 or more")
+    return value
+
+
+def seconds(value: Any) -> float:
+    """A time with its unit, in seconds."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value) if isinstance(value, str) else None
+    if match is None or float(match[1]) == 0:
+        raise ValueError(f"{value!r} should be a time with its unit, as '20 s', '500 ms' or '2 min'")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def version(value: Any) -> str:
+    """A version, in its normal form."""
+    try:
+        return str(Version(text(value)))
+    except InvalidVersion:
+        raise ValueError(f"'{value}' is not a version; write one as '1.10.1'") from None
+
+
+def python(value: Any) -> str:
+    """A Python without its patch level."""
+    if not isinstance(value, str) or not re.fullmatch(r"3\.\d+", value):
+        raise ValueError(f"{value!r} should be a Python without its patch level, as '3.11'")
+    return value
+
+
+def specifier(value: Any) -> SpecifierSet:
+    """A version specifier."""
+    try:
+        return SpecifierSet(text(value))
+    except InvalidSpecifier:
+        raise ValueError(f"'{value}' is not a version specifier; write one as '>=3.0,<3.2'") from None
+
+
+def requirement(value: Any) -> str:
+    """A requirement, with or without a specifier."""
+    try:
+        return str(Requirement(text(value)))
+    except InvalidRequirement:
+        raise ValueError(f"'{value}' is not a requirement; write one as 'ninja>=1.10'") from None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A table."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{value!r} should be a table")  # noqa: TRY004 - one kind of mistake, one exception
+    return value
+
+
+def texts(value: Any) -> Mapping[str, str]:
+    """A table of texts."""
+    return {key: text(item) for key, item in mapping(value).items()}
+
+
+def list_of(check: Callable[[Any], T], *, least: int = 0) -> Callable[[Any], tuple[T, ...]]:
+    """A list whose items pass a check, none of them twice."""
+
+    def checked(value: Any) -> tuple[T, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r} should be a list in brackets")  # noqa: TRY004 - as in mapping
+        if len(value) < least:
+            raise ValueError("the list is empty")
+        items = tuple(check(item) for item in value)
+        twice = [item for n, item in enumerate(items) if item in items[:n]]
+        if twice and isinstance(twice[0], str):
+            raise ValueError(f"'{twice[0]}' stands there twice")
+        return items
+
+    return checked
+
+
+def one_of(words: Iterable[Any]) -> Callable[[Any], Any]:
+    """One of these words, as the member of the enum that it is."""
+
+    def checked(value: Any) -> Any:
+        for word in words:
+            if value == word:
+                return word
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, words))}")
+
+    return checked
+
+
+def known(kind: str, names: Collection[str]) -> Callable[[Any], str]:
+    """One of these names; a mistake is answered with the one that it resembles."""
+
+    def checked(value: Any) -> str:
+        if value in names:
+            return str(value)
+        near = difflib.get_close_matches(str(value), names, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
+        raise ValueError(f"there is no {kind} {value!r}; {hint}")
+
+    return checked

@@ -1,0 +1,133 @@
+"""All that a run works with, and what of it stands already."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gilgrid import files
+from gilgrid.builds import Build, Builds
+from gilgrid.environments import Environment, Environments
+from gilgrid.interpreters import Interpreters, downloadable
+from gilgrid.plan import Job, Pins, Plan, input_pins, place, plan, run_pins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from gilgrid.matrix import Matrix
+    from gilgrid.model import Cell, Probe, Record
+    from gilgrid.records import Records
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """All that a run works with."""
+
+    matrix: Matrix
+    records: Records
+    interpreters: Interpreters
+    environments: Environments
+    builds: Builds
+
+    @classmethod
+    def of(cls, matrix: Matrix, records: Records, cache_folder: Path) -> Workshop:
+        """A workshop on one cache folder."""
+        interpreters = Interpreters(cache_folder)
+        return cls(
+            matrix=matrix,
+            records=records,
+            interpreters=interpreters,
+            environments=Environments(cache_folder, interpreters),
+            builds=Builds(cache_folder, matrix),
+        )
+
+    def plan(self) -> Plan:
+        """The whole plan; resolves what was never resolved before."""
+        return plan(self.matrix, place(self.matrix, self._tiers(), self.environments.serves))
+
+    def _tiers(self) -> Iterator[Sequence[str]]:
+        remembered = list(self.interpreters.local())
+        yield remembered
+        found = [python for python in self.interpreters.local(fresh=True) if python not in remembered]
+        yield found
+        yield [python for python in downloadable() if python not in {*remembered, *found}]
+
+    def probe(self, name: str) -> Probe:
+        """The probe of that name."""
+        return next(probe for probe in self.matrix.probes if probe.name == name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prospect:
+    """What is known of a job without starting anything."""
+
+    job: Job
+    environment: Environment | None
+    build_key: str | None
+    """``None`` where the subject is not needed, or the build's inputs were not read yet."""
+    build: Build | None
+    record: Record | None
+    """A record of the same inputs: the job is done."""
+
+
+def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
+    """Look at every job of a plan: what stands, what is recorded. Starts no process but the compiler's."""
+    keys: dict[Cell, str | None] = {}
+    environments: dict[Pins, Environment | None] = {}
+
+    def existing(pins: Pins) -> Environment | None:
+        if pins not in environments:
+            environments[pins] = workshop.environments.existing(pins)
+        return environments[pins]
+
+    def key_of(cell: Cell) -> str | None:
+        if cell not in keys:
+            pins = input_pins(workshop.matrix, cell)
+            inputs = existing(pins) if pins else None
+            interpreter = workshop.interpreters.local().get(cell.python)
+            is_known = interpreter is not None and (inputs is not None or pins is None)
+            keys[cell] = (
+                workshop.builds.key(cell, interpreter.abi, inputs) if interpreter and is_known else None
+            )
+        return keys[cell]
+
+    found = []
+    for job in whole.jobs:
+        environment = existing(run_pins(workshop.matrix, job.cell))
+        key = key_of(job.cell) if job.with_subject else None
+        record = None
+        if environment and (key or not job.with_subject):
+            record = workshop.records.read(job.cell, job.probe)
+            if record and record.inputs != inputs_of(workshop, job, environment, key or ""):
+                record = None
+        found.append(
+            Prospect(
+                job=job,
+                environment=environment,
+                build_key=key,
+                build=workshop.builds.existing(key) if key else None,
+                record=record,
+            ),
+        )
+    return found
+
+
+def inputs_of(workshop: Workshop, job: Job, environment: Environment, key: str) -> str:
+    """A digest of all that a verdict depends on: probe, its files, build, and what is installed."""
+    probe = workshop.probe(job.probe)
+    return files.digest(
+        asdict(replace(probe, axes=())),
+        [_content(workshop.matrix.project / name) for name in probe.files],
+        key,
+        environment.interpreter,
+        environment.abi,
+        dict(environment.versions),
+    )
+
+
+@cache
+def _content(path: Path) -> str:
+    root = path if path.is_dir() else path.parent
+    return files.digest_of_files(root, files.source_files(path)) if path.exists() else "missing"
