@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _plan(options: argparse.Namespace) -> ExitCode:
-    from gilgrid.report import planned  # noqa: PLC0415 - each command imports what it needs
+    from gilgrid.report import planned, terminal  # noqa: PLC0415 - each command imports what it needs
 
     matrix = config.load(options.matrix)
     workshop = _workshop(matrix)
@@ -61,7 +61,7 @@ def _plan(options: argparse.Namespace) -> ExitCode:
     if options.json:
         print(json.dumps(planned.to_json(matrix, chosen, found), indent=1))  # noqa: T201 - the output
     else:
-        _console().print(planned.tables(matrix, chosen, found))
+        terminal.print_to(_console(), planned.tables(matrix, chosen, found))
     return ExitCode.AS_EXPECTED
 
 
@@ -144,7 +144,7 @@ def _show(options: argparse.Namespace) -> ExitCode:
         case "table":
             from gilgrid.report import terminal  # noqa: PLC0415 - as above
 
-            _console().print(terminal.tables(matrix, judged))
+            terminal.print_to(_console(), terminal.tables(matrix, judged))
         case "markdown":
             from gilgrid.report.markdown import markdown  # noqa: PLC0415 - as above
 
@@ -162,7 +162,8 @@ def _conclude(matrix: Matrix, final: list[Record], console: Console, records: Re
     from gilgrid.report import terminal  # noqa: PLC0415 - as above
 
     judged = expectations.judge(matrix, final)
-    console.print(terminal.tables(matrix, judged))
+    console.print()
+    terminal.print_to(console, terminal.tables(matrix, judged))
     differences = terminal.differences(judged)
     console.print()
     for sentence in differences:

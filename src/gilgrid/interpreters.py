@@ -127,7 +127,7 @@ def _find() -> dict[str, Interpreter]:
 
 
 def _candidates() -> list[Path]:
-    """The interpreter of gilgrid itself, what uv finds, and pyenv's versions folder, where uv does not look."""
+    """The interpreter of gilgrid, what uv finds, and pyenv's versions folder, where uv does not look."""
     base = Path(getattr(sys, "_base_executable", sys.executable))
     ending = run(
         Command(

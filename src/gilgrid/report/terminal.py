@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -46,8 +45,15 @@ def verdict_text(entry: Judged | None) -> Text:
 
 def tables(matrix: Matrix, judged: Sequence[Judged]) -> RenderableType:
     """One table a probe, then the legend of what occurs in them."""
-    parts: list[RenderableType] = [Padding(_table(grid), (1, 0, 0, 0)) for grid in grids(matrix, judged)]
-    return Group(*parts, Padding(legend(judged), (1, 0, 0, 0)))
+    parts = [part for grid in grids(matrix, judged) for part in (_table(grid), Text(""))]
+    return Group(*parts, legend(judged))
+
+
+def print_to(console: Console, renderable: RenderableType) -> None:
+    """Print without the blanks that pad the end of every line: logs and diffs keep those."""
+    with console.capture() as capture:
+        console.print(renderable)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
 def legend(judged: Sequence[Judged]) -> RenderableType:
