@@ -5,12 +5,16 @@ import select
 import signal
 import sys
 import uuid
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gilgrid.guard import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PATIENCE_S = 60.0
 
@@ -57,11 +61,11 @@ class Witness:
             return True
 
     def marked(self) -> list[int]:
-        return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and self._has_mark(entry)]
+        return [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if self._has_mark(entry)]
 
-    def _has_mark(self, pid: str) -> bool:
+    def _has_mark(self, process: Path) -> bool:
         try:
-            return self.mark.encode() in Path("/proc", pid, "environ").read_bytes()
+            return self.mark.encode() in (process / "environ").read_bytes()
         except OSError:
             return False
 
@@ -73,10 +77,8 @@ class Witness:
         """For tests that fail: end what they left."""
         for number in (signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL):
             for pid in self.marked():
-                try:
+                with suppress(ProcessLookupError):
                     os.kill(pid, number)
-                except ProcessLookupError:
-                    pass
         os.close(self._fd)
 
 

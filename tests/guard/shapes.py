@@ -1,7 +1,7 @@
 """The shapes of process trees that are hard to end, as a program: `shapes.py SHAPE FIFO`.
 
-Each process of a shape enters its name, pid and parent's pid in the FIFO and holds it open until it dies: when
-all have entered, the shape stands; when the FIFO has no writer any more, the shape is gone.
+Each process of a shape enters its name, pid and parent's pid in the FIFO and holds it open until it dies:
+when all have entered, the shape stands; when the FIFO has no writer any more, the shape is gone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 LIFE_S = 60  # none may outlive a failed test for long
 
@@ -121,9 +125,12 @@ def subreaper() -> None:
 
 def threads_left() -> None:
     """Its first thread ends and the second goes on: a zombie to look at, yet alive."""
-    import threading  # noqa: PLC0415
 
-    threading.Thread(target=lambda: (enter("root"), time.sleep(LIFE_S))).start()
+    def go_on() -> None:
+        enter("root")
+        time.sleep(LIFE_S)
+
+    threading.Thread(target=go_on).start()
     ctypes.CDLL(None).pthread_exit(None)
 
 

@@ -11,7 +11,7 @@ import pytest
 from gilgrid.guard import End, run
 
 if TYPE_CHECKING:
-    from conftest import Witness
+    from tests.guard.conftest import Witness
 
 SHAPES = runpy.run_path(str(Path(__file__).with_name("shapes.py")))["SHAPES"]
 

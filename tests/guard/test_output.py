@@ -72,7 +72,9 @@ def test_a_stranger_that_holds_stdout_and_goes_on_writing_is_not_waited_for(tmp_
     stdout = tmp_path / "stdout"
     os.mkfifo(stdout)
     # A process outside of the tree opens the command's stdout by way of /proc, says so, and keeps it.
-    stranger = subprocess.Popen(["/bin/sh", "-c", f"read path < {stdout}; exec > $path; yes & yes > {stdout}; wait"])
+    stranger = subprocess.Popen(
+        ["/bin/sh", "-c", f"read path < {stdout}; exec > $path; yes & yes > {stdout}; wait"]
+    )
     try:
         ending = run(shell(f"echo /proc/$$/fd/1 > {stdout}; read y < {stdout}; exit 7"))
         assert (ending.end, ending.exit_code) == (End.EXITED, 7)

@@ -16,7 +16,7 @@ import pytest
 from gilgrid.guard import Command, End, command, run
 
 if TYPE_CHECKING:
-    from conftest import Witness
+    from tests.guard.conftest import Witness
 
 
 def shell(script: str, *arguments: str, deadline_s: float | None = None) -> Command:
@@ -89,16 +89,24 @@ def test_a_command_that_can_never_run_is_refused_when_it_is_made(
 
 def test_arguments_arrive_byte_for_byte() -> None:
     words = ("two words", "new\nline", "", "'\"\\$", "ü", os.fsdecode(b"\xff\xfe"))
-    ending = run(python("import os, sys; os.write(1, repr([os.fsencode(w) for w in sys.argv[1:]]).encode())", *words))
+    ending = run(
+        python("import os, sys; os.write(1, repr([os.fsencode(w) for w in sys.argv[1:]]).encode())", *words)
+    )
     assert ending.output == repr([os.fsencode(word) for word in words])
 
 
 def test_the_environment_is_exactly_the_one_given() -> None:
     env = {"A": "line\nline", "EMPTY": "", "BYTES": os.fsdecode(b"\xff"), "BIG": "x" * 100_000}
     program = "import os; os.write(1, repr(sorted(os.environb.items())).encode())"
-    ending = run(Command(argv=(sys.executable, "-I", "-S", "-X", "utf8", "-c", program), env={"LC_ALL": "C.UTF-8"} | env))
+    ending = run(
+        Command(
+            argv=(sys.executable, "-I", "-S", "-X", "utf8", "-c", program), env={"LC_ALL": "C.UTF-8"} | env
+        )
+    )
     given = {"LC_ALL": "C.UTF-8"} | env
-    assert ending.output == repr(sorted((os.fsencode(name), os.fsencode(value)) for name, value in given.items()))
+    assert ending.output == repr(
+        sorted((os.fsencode(name), os.fsencode(value)) for name, value in given.items())
+    )
 
 
 def test_without_one_the_environment_is_gilgrids(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,16 +145,18 @@ def test_commands_side_by_side_hold_no_descriptor_of_one_another() -> None:
     held = [re.findall(r"(?:socket|pipe):\[\d+\]", ending.output) for ending in endings]
     assert {sum(name.startswith("socket") for name in set(names)) for names in held} == {1}
     assert sum(len(set(names)) for names in held) == len(set.union(*map(set, held)))
-    assert {tuple(re.findall(r"own \d", ending.output)) for ending in endings} == {("own 0", "own 1", "own 2")}
+    assert {tuple(re.findall(r"own \d", ending.output)) for ending in endings} == {
+        ("own 0", "own 1", "own 2")
+    }
 
 
 def test_gilgrid_holds_nothing_when_a_command_is_over() -> None:
     run(shell(":"))
-    before = os.listdir("/proc/self/fd")
+    before = sorted(Path("/proc/self/fd").iterdir())
     run(shell("exit 1"))
     run(Command(argv=("no-such-command",)))
     run(shell("sleep 60", deadline_s=0.0))
-    assert os.listdir("/proc/self/fd") == before
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_cancel_all_ends_what_runs_and_lets_nothing_start(

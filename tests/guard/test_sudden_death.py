@@ -16,11 +16,11 @@ import pytest
 from gilgrid.guard import Command, End, run
 
 if TYPE_CHECKING:
-    from conftest import Witness
+    from tests.guard.conftest import Witness
 
 SOURCE = Path(__file__).parents[2] / "src"
 PATIENCE_S = 60.0
-# The fork is one that gilgrid knows nothing of, as multiprocessing makes them: it holds a copy of all there is.
+# The fork is one that the guard knows nothing of, as multiprocessing makes them: it holds all that is open.
 GILGRID = """
 import os, signal, sys, threading
 from gilgrid.guard import Command, run
@@ -53,7 +53,9 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 def wait_until_nothing_is_left(witness: Witness) -> None:
     until = time.monotonic() + PATIENCE_S
-    while witness.marked() and time.monotonic() < until:  # no event tells of the end of a stranger's processes
+    while (
+        witness.marked() and time.monotonic() < until
+    ):  # no event tells of the end of a stranger's processes
         time.sleep(0.01)
     witness.assert_nothing_left()
 
@@ -93,14 +95,13 @@ def wait_for_the_fork_of(parent: int) -> int:
     """Wait for the child of `parent` that is in its session: the supervisor is in another."""
     until = time.monotonic() + PATIENCE_S
     while time.monotonic() < until:
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                try:
-                    fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                if int(fields[1]) == parent and int(fields[3]) == os.getsid(0):
-                    return int(entry)
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent and int(fields[3]) == os.getsid(0):
+                return int(process.name)
     pytest.fail("the fork has not come")
 
 

@@ -8,31 +8,21 @@ from __future__ import annotations
 
 import math
 import os
-import select
 import socket
-import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from gilgrid.guard import protocol, tree
 from gilgrid.guard.protocol import End
+from gilgrid.guard.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-_IMPORT_ROOT = str(Path(__file__).resolve().parents[2])
-# -I and -S: neither the user's environment nor site-packages can change what the supervisor is, and it starts
-# in half the time. Our own folder comes last on its path, so nothing beside gilgrid can stand in for the
-# standard library. _exit: nothing is left to tidy up, and 2 ms are saved.
-_START = (
-    "import os, sys; sys.path.append(sys.argv[1]); from gilgrid.guard.watch import main; main(); os._exit(0)"
-)
 _OVERDUE_S = 30.0  # past its deadline a supervisor that says nothing has been stopped or is hung itself
-_LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +87,8 @@ class Ending:
 class _Runs:
     """The runs under way in this process.
 
-    No lock: a signal handler may call `cancel_all` at any point of `run` in the same thread. A run enters itself
-    before it looks at `cancelled`, which is set before the runs are cancelled: none falls in between.
+    No lock: a signal handler may call `cancel_all` at any point of `run` in the same thread. A run enters
+    itself before it looks at `cancelled`, which is set before the runs are cancelled: none is missed.
     """
 
     def __init__(self) -> None:
@@ -112,8 +102,9 @@ _runs = _Runs()
 def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> Ending:
     """Run `command` to its end and leave no process of it.
 
-    `on_quiet` is called from here with True once the tree has used under 3 % of a CPU over the last second, and
-    with False when it works again. What goes wrong on gilgrid's side is LOST, not an exception.
+    `on_quiet` is called in this thread with True once the tree has used under 3 % of a CPU over the last
+    second, and with False when it works again; not when it ends. What goes wrong on gilgrid's side is LOST,
+    not an exception. An exception raised here, by `on_quiet` or Ctrl-C, ends the tree on its way.
     """
     started = time.monotonic()
     try:
@@ -126,7 +117,7 @@ def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> 
             if _runs.cancelled:
                 return Ending(end=End.CANCELLED, seconds=0.0)
             try:
-                supervisor = _Supervisor(ours, theirs)
+                supervisor = Supervisor(ours, theirs)
             except OSError as error:
                 return Ending(end=End.LOST, seconds=0.0, detail=f"cannot start a supervisor: {error}")
             return _converse(supervisor, command, on_quiet, started)
@@ -135,7 +126,10 @@ def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> 
 
 
 def cancel_all() -> None:
-    """End every command under way in this process and let no other start, from any thread or signal handler."""
+    """End every command under way in this process, and let no other start in it.
+
+    For any thread and any signal handler. It does not wait: each `run` returns CANCELLED.
+    """
     _runs.cancelled = True
     for lifeline in tuple(_runs.lifelines):
         # Not close: its number could be another file's by the time that the run uses it.
@@ -143,66 +137,8 @@ def cancel_all() -> None:
             lifeline.shutdown(socket.SHUT_WR)
 
 
-class _Supervisor:
-    """The other process, as seen from here."""
-
-    def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
-        self._socket = ours
-        # A session of its own: neither the terminal's signals nor a killpg of gilgrid's group reach it.
-        # Its stderr joins what it says: a traceback is then the reason that it is LOST for.
-        self._process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, _IMPORT_ROOT],
-            stdin=theirs.fileno(),
-            stdout=theirs.fileno(),
-            stderr=theirs.fileno(),
-            start_new_session=True,
-        )
-        theirs.close()
-        self._poll = select.poll()
-        self._poll.register(ours, select.POLLIN)
-        try:
-            # Besides the end of file: a fork of gilgrid made meanwhile may hold a copy of their end open.
-            self._pidfd = os.pidfd_open(self._process.pid)
-            self._poll.register(self._pidfd, select.POLLIN)
-        except (AttributeError, OSError):
-            self._pidfd = -1  # Linux before 5.3
-
-    def tell(self, message: protocol.Message) -> None:
-        with suppress(ConnectionError):  # it has ended, or was cancelled: what it says will show
-            self._socket.sendall(protocol.encode(message), socket.MSG_NOSIGNAL)
-
-    def lines(self, patience_s: float) -> Iterator[bytearray]:
-        """Yield what it says, to the end of it, or for so long."""
-        until = time.monotonic() + patience_s
-        said = bytearray()
-        while (left := until - time.monotonic()) > 0:
-            if not self._poll.poll(1000 * min(left, _LONGEST_WAIT_S)):
-                continue
-            try:
-                chunk = self._socket.recv(1 << 18, socket.MSG_DONTWAIT)
-            except (BlockingIOError, ConnectionError):
-                break
-            if not chunk:
-                break
-            said += chunk
-            *lines, said = said.split(b"\n")
-            yield from lines
-        yield said
-
-    def end(self) -> int:
-        """Have it end its tree and itself; its return code as subprocess has it."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_WR)
-        for _ in self.lines(_OVERDUE_S):
-            pass
-        self._process.kill()  # it has ended, but for one that was stopped or is hung
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-        return self._process.wait()
-
-
 def _converse(
-    supervisor: _Supervisor, command: Command, on_quiet: Callable[[bool], None] | None, started: float
+    supervisor: Supervisor, command: Command, on_quiet: Callable[[bool], None] | None, started: float
 ) -> Ending:
     root: protocol.Message | None = None
     report: protocol.Message | None = None
@@ -222,7 +158,7 @@ def _converse(
             else:
                 root = message
     finally:
-        code = supervisor.end()
+        code = supervisor.end(_OVERDUE_S)
     if report is not None:
         return _ending(report)
     if root is not None:

@@ -12,15 +12,17 @@ from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-_GIVE_UP_S = (
-    3.0  # a killed process goes in milliseconds, or has much memory to free, or sleeps uninterruptibly
-)
+# A killed process goes in milliseconds, unless it has much memory to free or sleeps uninterruptibly. So long
+# may pass without anybody coming or going, and so long in all.
+_GIVE_UP_S = 3.0
+_GIVE_UP_AT_LAST_S = 60.0
 _PAUSE_S = 0.01
 _WALKS = 10  # after so many that each met somebody new, kill all the same
+_BATCH = 256  # descriptors open at a time
 
 
 class Process:
@@ -46,29 +48,6 @@ class Process:
     def identity(self) -> tuple[int, int]:
         """Equal for two looks at one process, different for another one that got its pid."""
         return self.pid, self.since
-
-    def send(self, number: int) -> None:
-        """Send a signal to this very process; to none if it has ended or may not be signalled."""
-        try:
-            pidfd = os.pidfd_open(self.pid)
-        except ProcessLookupError:
-            return
-        except (AttributeError, OSError):
-            pidfd = None  # Linux before 5.3, or a seccomp profile of that age: a race of microseconds remains
-        try:
-            # What the descriptor refers to no longer changes: only now look whether it is the process meant.
-            now = look(self.pid)
-            if now is None or now.identity != self.identity:
-                return
-            if pidfd is None:
-                os.kill(self.pid, number)
-            else:
-                signal.pidfd_send_signal(pidfd, number)
-        except (ProcessLookupError, PermissionError):
-            pass
-        finally:
-            if pidfd is not None:
-                os.close(pidfd)
 
 
 def look(pid: int) -> Process | None:
@@ -178,20 +157,63 @@ def _end(
 ) -> list[Process]:
     """Stop, walk, kill until none is left; returns all that were met alive."""
     met: dict[tuple[int, int], Process] = {}
-    give_up = time.monotonic() + _GIVE_UP_S
+    before: set[tuple[int, int]] = set()
     walks = 0
-    while left() and time.monotonic() < give_up:
-        living = [process for process in processes() if not process.dead]
-        fresh = [process for process in living if process.identity not in met]
-        met.update((process.identity, process) for process in fresh)
+    now = time.monotonic()
+    give_up, give_up_at_last = now + _GIVE_UP_S, now + _GIVE_UP_AT_LAST_S
+    while left() and now < min(give_up, give_up_at_last):
+        living = {process.identity: process for process in processes() if not process.dead}
+        fresh = living.keys() - met.keys()
+        met |= living
         # Who is stopped cannot replace those that are killed. All of them every time: one that was not yet
         # stopped may have woken another.
-        for process in living:
-            process.send(signal.SIGSTOP)
+        _send_all(living.values(), signal.SIGSTOP)
         walks += 1
-        if fresh and walks % _WALKS:
-            continue  # a fork may have been under way: look again before the first is killed
-        for process in living:
-            process.send(signal.SIGKILL)
-        pause()
+        if not fresh or walks % _WALKS == 0:
+            _send_all(living.values(), signal.SIGKILL)
+            pause()
+        # Else a fork may have been under way: look again before the first is killed.
+        now = time.monotonic()
+        if living.keys() != before:
+            before, give_up = set(living), now + _GIVE_UP_S
     return list(met.values())
+
+
+def _send_all(processes: Iterable[Process], number: int) -> None:
+    """Send a signal to these very processes, and to none that has got one's pid since.
+
+    Within microseconds of one another, so that the first has no time to answer for the last: all are aimed
+    at before any is hit.
+    """
+    for batch in _batches(list(processes)):
+        shots = [shot for process in batch if (shot := _aim(process)) is not None]
+        for shoot, target in shots:
+            with suppress(ProcessLookupError, PermissionError):
+                shoot(target, number)
+        for shoot, target in shots:
+            if shoot is not os.kill:
+                os.close(target)
+
+
+def _batches(processes: list[Process]) -> Iterator[list[Process]]:
+    for start in range(0, len(processes), _BATCH):
+        yield processes[start : start + _BATCH]
+
+
+def _aim(process: Process) -> tuple[Callable[[int, int], None], int] | None:
+    """How to send this very process a signal; None when it has ended."""
+    if process.parent == os.getpid():
+        return os.kill, process.pid  # nobody gets a child's pid before it is reaped, which `reap` alone does
+    try:
+        pidfd = os.pidfd_open(process.pid)
+    except ProcessLookupError:
+        return None
+    except (AttributeError, OSError):
+        pidfd = -1  # Linux before 5.3, or a seccomp profile of that age: a race of microseconds remains
+    # What the descriptor refers to no longer changes: only now look whether it is the process meant.
+    now = look(process.pid)
+    if now is None or now.identity != process.identity:
+        if pidfd >= 0:
+            os.close(pidfd)
+        return None
+    return (signal.pidfd_send_signal, pidfd) if pidfd >= 0 else (os.kill, process.pid)

@@ -198,7 +198,7 @@ class _Watch:
         return count
 
     def _drain_rest(self) -> None:
-        """Take what the tree had written before it was ended: never to the end of file, which may not come."""
+        """Take what the tree had written before it ended: never to the end of file, which may not come."""
         left = fcntl.fcntl(self._child.output, fcntl.F_GETPIPE_SZ)
         while left > 0 and (count := self._drain()):
             left -= count
