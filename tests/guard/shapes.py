@@ -7,6 +7,7 @@ when all have entered, the shape stands; when the FIFO has no writer any more, t
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import signal
 import sys
@@ -105,6 +106,28 @@ def pair() -> None:
         os.close(mine[1])
 
 
+def wakers() -> None:
+    """Two that wake one another all the time, so that none stays stopped, and replace one another."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    pids = memoryview(mmap.mmap(-1, 4096)).cast("i")
+    until = time.monotonic() + LIFE_S
+
+    def wake(me: int) -> None:
+        os.setsid()
+        enter("waker")
+        pids[me] = os.getpid()
+        while time.monotonic() < until:
+            try:
+                if pids[1 - me]:
+                    os.kill(pids[1 - me], signal.SIGCONT)
+            except ProcessLookupError:
+                child(lambda: wake(1 - me))
+
+    child(lambda: wake(0))
+    child(lambda: wake(1))
+    stay("root")
+
+
 def root_exited_first() -> None:
     daemon()
     child(lambda: stay("child"))
@@ -151,6 +174,7 @@ SHAPES: dict[str, tuple[Callable[[], None], int]] = {
     "ignores TERM": (ignores_term, 3),
     "stopped": (stopped, 3),
     "respawner": (respawner, 7),
+    "wakers": (wakers, 3),
     "root exited first": (root_exited_first, 2),
     "subreaper": (subreaper, 3),
     "threads left": (threads_left, 1),

@@ -150,6 +150,16 @@ def test_commands_side_by_side_hold_no_descriptor_of_one_another() -> None:
     }
 
 
+def test_no_open_file_of_gilgrid_reaches_the_command() -> None:
+    fd = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(fd, True)  # noqa: FBT003 - as a C library may leave it
+    try:
+        # What listdir reads the folder with is the fourth.
+        assert run(python("import os; print(len(os.listdir('/proc/self/fd')))")).output == "4\n"
+    finally:
+        os.close(fd)
+
+
 def test_gilgrid_holds_nothing_when_a_command_is_over() -> None:
     run(shell(":"))
     before = sorted(Path("/proc/self/fd").iterdir())

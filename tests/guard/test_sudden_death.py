@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -115,6 +116,21 @@ def test_a_supervisor_that_dies_is_lost_and_takes_the_command_with_it(witness: W
     assert ending.end is End.LOST
     assert "supervisor" in ending.detail
     wait_until_nothing_is_left(witness)
+
+
+def test_the_command_dies_with_its_supervisor_though_gilgrid_cannot_see_to_it(witness: Witness) -> None:
+    process = gilgrid(witness, "plain")
+    entered = {name: (int(pid), int(parent)) for name, pid, parent in witness.wait_for(2)}
+    root, supervisor = entered["root"]
+    pidfd = os.pidfd_open(root)
+    process.send_signal(signal.SIGSTOP)
+    os.kill(supervisor, signal.SIGKILL)
+    assert select.select([pidfd], [], [], PATIENCE_S)[0]  # the root has ended, its child cannot yet
+    os.close(pidfd)
+    process.send_signal(signal.SIGCONT)
+    process.wait()
+    kill(process)
+    witness.assert_nothing_left()
 
 
 def test_a_killpg_of_gilgrids_group_ends_the_command_too(witness: Witness) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _CLIENT = 0  # stdin: one end of the socket pair
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 64 * 1024
 # What outlives the root gets so long to end by itself, as multiprocessing's resource tracker does
 # milliseconds after its interpreter, before it counts as left behind.
 _LINGER_S = 0.1
