@@ -72,11 +72,11 @@ def test_a_stranger_that_holds_stdout_and_goes_on_writing_is_not_waited_for(tmp_
     path, ready = tmp_path / "path", tmp_path / "ready"
     os.mkfifo(path)
     os.mkfifo(ready)
-    # A process outside of the tree opens the command's stdout by way of /proc, and goes on writing to it.
+    # A process outside of the tree opens what the command prints to by way of /proc, and goes on writing.
     script = f"read stdout < {path}; exec > $stdout; echo y; echo > {ready}; exec yes"
     stranger = subprocess.Popen(["/bin/sh", "-c", script])
     try:
-        ending = run(shell(f"echo /proc/$$/fd/1 > {path}; read nothing < {ready}; exit 7"))
+        ending = run(shell(f"echo /proc/$$/fd/2 > {path}; read nothing < {ready}; exit 7"))
         assert (ending.end, ending.exit_code) == (End.EXITED, 7)
         assert ending.output.startswith("y\n")
     finally:
