@@ -51,6 +51,7 @@ class Batch:
         Row k of problem i is its k-th eigenvector.
     infos : (m,) int32
         What LAPACK reported for each problem; 0 is success.
+
     """
 
     def __init__(self, d: npt.NDArray[np.float64], e: npt.NDArray[np.float64], *, threads: int) -> None:
@@ -62,6 +63,7 @@ class Batch:
             If n, or the size of the eigenvectors in bytes, is more than native code can index.
         MemoryError
             If the buffers do not fit into memory.
+
         """
         self.count, self.size = d.shape
         self.threads = max(1, min(threads, self.count))

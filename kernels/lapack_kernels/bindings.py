@@ -26,6 +26,7 @@ def load(name: str) -> Solve:
     ------
     ValueError
         If no binding has that name.
+
     """
     if name not in BINDINGS:
         raise ValueError(f"unknown binding {name!r}; expected one of {', '.join(BINDINGS)}")

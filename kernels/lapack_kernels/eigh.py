@@ -61,6 +61,7 @@ def eigh_tridiagonal(
     References
     ----------
     LAPACK Users' Guide, `dstev`: https://www.netlib.org/lapack/explore-html/d9/de2/group__stev.html
+
     """
     solve = bindings.load(binding)
     release_gil = _release_gil(gil)
