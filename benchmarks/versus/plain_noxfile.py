@@ -25,7 +25,7 @@ nox.options.default_venv_backend = SPEC["backend"]
 @nox.parametrize("cython", SPEC["cython"])
 def pair(session: nox.Session, cython: str, scipy: str) -> None:
     """Install, build, run each probe with a timeout."""
-    requirements = [f"cython=={cython}", f"scipy=={scipy}", "meson-python>=0.15", "ninja"]
+    requirements = [f"cython=={cython}", f"scipy=={scipy}", "meson-python>=0.18", "ninja"]
     _timed("install", lambda: session.install("--only-binary=:all:", *requirements))
     _timed("build", lambda: session.install("--no-build-isolation", "--no-deps", SPEC["source"]))
     for name, command in SPEC["probes"].items():

@@ -167,7 +167,7 @@ def _conclude(matrix: Matrix, final: list[Record], console: Console, records: Re
     differences = terminal.differences(judged)
     console.print()
     for sentence in differences:
-        console.print(f"! {sentence}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{terminal.UNEXPECTED} {sentence}", markup=False, highlight=False, soft_wrap=True)
     count = len({record.build_key for record in final if record.build_key})
     outcome = f"{len(differences)} differ from matrix.toml" if differences else "all as matrix.toml expects"
     console.print(

@@ -48,6 +48,10 @@ class BuildFailedError(GilgridError):
         super().__init__(first_error)
 
 
+class RecordNotKeptError(GilgridError):
+    """A record could not be written: to measure on would be for nothing."""
+
+
 class CancelledError(GilgridError):
     """The run was interrupted while this was under way; nothing is recorded for it."""
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import uv
 
 from gilgrid import files
-from gilgrid.errors import UnavailableError
+from gilgrid.errors import CancelledError, UnavailableError
 from gilgrid.guard import Command, End, run
 
 OLDEST = (3, 8)
@@ -47,48 +47,61 @@ class Interpreters:
 
     def __init__(self, cache: Path) -> None:
         self._file = cache / "interpreters.json"
-        self._known: dict[str, Interpreter] | None = None
+        self._known: list[Interpreter] | None = None
         self._is_fresh = False
+        self._refused: dict[str, str] = {}
 
     def local(self, *, fresh: bool = False) -> dict[str, Interpreter]:
-        """By ``3.11``: the Pythons found, gilgrid's own first, then newest first."""
+        """By ``3.11``: the Pythons that can build an extension, gilgrid's own first, then newest first."""
+        usable: dict[str, Interpreter] = {}
+        for interpreter in self._all(fresh=fresh):
+            if interpreter.has_headers:
+                usable.setdefault(interpreter.python, interpreter)
+        return usable
+
+    def _all(self, *, fresh: bool) -> list[Interpreter]:
         if self._known is None:
             self._known = self._remembered()
         if (fresh or not self._known) and not self._is_fresh:
             self._known = _find()
             self._is_fresh = True
-            files.write_json(self._file, [asdict(interpreter) for interpreter in self._known.values()])
+            files.write_json(self._file, [asdict(interpreter) for interpreter in self._known])
         return self._known
 
     def obtain(self, python: str) -> Interpreter:
         """That Python, downloaded where it is not here. Raises ``UnavailableError`` with uv's reason."""
-        found = self.local().get(python) or self.local(fresh=True).get(python)
-        if found:
+        if found := self.local().get(python):
             return found
+        with files.locked(self._file.with_suffix(".lock")):  # several cells ask at once
+            if found := self.local(fresh=True).get(python):
+                return found
+            if python not in self._refused:
+                self._install(python)
+            if found := self.local().get(python):
+                return found
+        raise UnavailableError(self._refused[python])
+
+    def _install(self, python: str) -> None:
         ending = run(
             Command(argv=(uv.find_uv_bin(), "python", "install", "--no-bin", python), deadline_s=600)
         )
-        self._is_fresh = False
-        found = self.local(fresh=True).get(python)
-        if found:
-            return found
         if ending.end is End.CANCELLED:
-            raise UnavailableError(f"Python {python}: looking for it was interrupted")
+            raise CancelledError(f"Python {python}")
+        self._is_fresh = False
+        if python in self.local(fresh=True):
+            return
+        bare = [i.path for i in self._all(fresh=False) if i.python == python]
+        here = f"has no headers at {bare[0]} (install its -dev package)" if bare else "is not on this machine"
         reason = _last_cause(ending.output) or ending.detail
-        raise UnavailableError(
-            f"Python {python} is not on this machine, and uv could not install it: {reason}"
-        )
+        self._refused[python] = f"Python {python} {here}, and uv could not install one: {reason}"
 
-    def _remembered(self) -> dict[str, Interpreter]:
+    def _remembered(self) -> list[Interpreter]:
         try:
             remembered = [Interpreter(**facts) for facts in files.read_json(self._file) or []]
         except TypeError:  # written by another version of gilgrid
-            return {}
-        if any(not Path(interpreter.path).exists() for interpreter in remembered):
-            return {}
-        if remembered and remembered[0].python != f"{sys.version_info[0]}.{sys.version_info[1]}":
-            return {}
-        return {interpreter.python: interpreter for interpreter in remembered}
+            return []
+        is_whole = all(Path(interpreter.path).exists() for interpreter in remembered)
+        return remembered if is_whole and any(i.python == _own() for i in remembered) else []
 
 
 def downloadable() -> tuple[str, ...]:
@@ -111,19 +124,18 @@ def downloadable() -> tuple[str, ...]:
     return tuple(f"{major}.{minor}" for major, minor in sorted(versions, reverse=True))
 
 
-def _find() -> dict[str, Interpreter]:
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    found = [facts for path in _candidates() if (facts := _ask(path))]
-    # One that has no headers cannot build an extension: it is the last choice among equals.
-    found.sort(
-        key=lambda i: (i.has_headers, i.python == own, [int(number) for number in i.python.split(".")]),
+def _own() -> str:
+    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _find() -> list[Interpreter]:
+    found = [interpreter for path in _candidates() if (interpreter := _ask(path))]
+    versions = {i.path: tuple(int(number) for number in i.python.split(".")) for i in found}
+    return sorted(
+        (i for i in found if versions[i.path] >= OLDEST),
+        key=lambda i: (i.python == _own(), versions[i.path]),
         reverse=True,
     )
-    chosen: dict[str, Interpreter] = {}
-    for interpreter in found:
-        if interpreter.has_headers and tuple(map(int, interpreter.python.split("."))) >= OLDEST:
-            chosen.setdefault(interpreter.python, interpreter)
-    return chosen
 
 
 def _candidates() -> list[Path]:

@@ -190,6 +190,8 @@ class Record:
     build_log: str = ""
     """Where the compiler's and Cython's output is kept."""
     build_seconds: float | None = None
+    by_hand: str = ""
+    """A shell command that does the same without a guard, for a debugger."""
     machine: Mapping[str, Any] = field(default_factory=dict)
     gilgrid: str = ""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import signal
 import tempfile
 from dataclasses import dataclass, replace
@@ -52,6 +53,14 @@ def attempts(
 ) -> tuple[Attempt, ...]:
     """Run the probe's command ``probe.repeats`` times. Raises ``CancelledError`` where it was cancelled."""
     return tuple(_attempt(probe, argv, environment, site, on_quiet) for _ in range(probe.repeats))
+
+
+def by_hand(probe: Probe, argv: tuple[str, ...], environment: Environment, site: Path | None) -> str:
+    """What to type to run the command as the probe does, but without a guard."""
+    variables = {"PYTHONPATH": str(site)} if site else {}
+    settings = [f"{name}={shlex.quote(value)}" for name, value in {**variables, **probe.env}.items()]
+    program = environment.folder / "bin" / argv[0]
+    return " ".join([*settings, shlex.join([str(program) if program.exists() else argv[0], *argv[1:]])])
 
 
 def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gilgrid import files
+from gilgrid.errors import RecordNotKeptError
 from gilgrid.model import Attempt, Cell, Check, Record, Verdict
 
 if TYPE_CHECKING:
@@ -50,7 +51,12 @@ class Records:
 
     def write(self, record: Record) -> None:
         """Keep a record; the file holds the former one or this one at every moment."""
-        files.write_json(self.path(record.cell, record.probe), to_json(record))
+        path = self.path(record.cell, record.probe)
+        try:
+            files.write_json(path, to_json(record))
+        except OSError as error:
+            sentence = f"{path}: {error.strerror}; the records before it are kept, run again to go on"
+            raise RecordNotKeptError(sentence) from error
 
     def keep_log(self, key: str, log: str) -> Path:
         """Keep a build's whole output beside the records, for every record of that build."""

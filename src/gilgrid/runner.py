@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gilgrid import builds, probes
-from gilgrid.environments import Environment, Environments, installed
-from gilgrid.errors import BuildFailedError, CancelledError, GilgridError, UnavailableError
-from gilgrid.machine import machine
-from gilgrid.model import Record, Verdict, agreed
+from gilgrid.errors import (
+    CancelledError,
+    GilgridError,
+    RecordNotKeptError,
+)
 from gilgrid.plan import build_pins, command, input_pins, run_pins
+from gilgrid.recording import measured, not_measured
 from gilgrid.schedule import Schedule, Task
-from gilgrid.workshop import inputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
     from gilgrid.builds import Build, Builds
-    from gilgrid.model import Attempt
+    from gilgrid.environments import Environment, Environments
+    from gilgrid.model import Record
     from gilgrid.plan import Job, Pins, Plan
     from gilgrid.workshop import Workshop
 
@@ -110,11 +109,7 @@ class Run:
         )
 
     def _build(self, job: Job, rank: int, environment: Environment, inputs: Environment | None) -> None:
-        try:
-            key = self.workshop.builds.key(job.cell, environment.abi, inputs)
-        except GilgridError as error:
-            self._record_failure(job, error)
-            return
+        key = self.workshop.builds.key(job.cell, environment.abi, inputs)
         pins = build_pins(self.workshop.matrix, job.cell)
         self._once(
             ("build", key),
@@ -135,8 +130,7 @@ class Run:
                 f"the subject needs {', '.join(missing)} while it runs, and the environment has it not; "
                 "name it in [subject] run-requires"
             )
-            self._record_failure(job, GilgridError(sentence))
-            return
+            raise GilgridError(sentence)
         argv = command(probe, str(self.workshop.matrix.project))
 
         def then(future: Future[Any]) -> None:
@@ -144,7 +138,8 @@ class Run:
             if error:
                 self._record_failure(job, error)
             else:
-                self._record(job, environment, build, future.result())
+                attempts = future.result()
+                self._write(measured(self.workshop, job, environment, build, attempts))
 
         self._schedule.add(
             Task(
@@ -176,8 +171,13 @@ class Run:
             error = future.exception()
             if error:
                 self._record_failure(job, error, build_key)
-            else:
+                return
+            try:
                 then(future.result())
+            except RecordNotKeptError:
+                raise
+            except Exception as failure:  # noqa: BLE001 - of this job; the others go on
+                self._record_failure(job, failure, build_key)
 
         def done(future: Future[Any]) -> None:
             self._done[key] = future
@@ -202,78 +202,9 @@ class Run:
                 ),
             )
 
-    def _record(
-        self,
-        job: Job,
-        environment: Environment,
-        build: Build | None,
-        attempts: tuple[Attempt, ...],
-    ) -> None:
-        key = build.key if build else ""
-        verdict = agreed([attempt.verdict for attempt in attempts])
-        record = Record(
-            cell=job.cell,
-            probe=job.probe,
-            verdict=verdict,
-            reason=_reason(verdict, attempts),
-            inputs=inputs_of(self.workshop, job, environment, key),
-            measured_at=_now(),
-            seconds=round(sum(attempt.seconds for attempt in attempts), 3),
-            attempts=attempts,
-            versions={
-                **environment.versions,
-                "python": environment.interpreter,
-                **(installed(build.site) if build else {}),
-            },
-            build_key=key,
-            build_versions=build.versions if build else {},
-            build_log=self._keep_log(build),
-            build_seconds=build.seconds if build else None,
-            machine=machine(),
-            gilgrid=version("gilgrid"),
-        )
-        self._write(record)
-
     def _record_failure(self, job: Job, error: BaseException, key: str = "") -> None:
-        if isinstance(error, CancelledError):
-            return
-        log = ""
-        inputs = ""
-        match error:
-            case UnavailableError():
-                verdict, reason = Verdict.UNAVAILABLE, str(error)
-            case BuildFailedError():
-                verdict, reason = Verdict.BUILD_FAILED, error.first_error
-                log = str(self.workshop.records.keep_log(key, error.log))
-                environment = self.workshop.environments.existing(run_pins(self.workshop.matrix, job.cell))
-                inputs = inputs_of(self.workshop, job, environment, key) if environment else ""
-            case GilgridError():
-                verdict, reason = Verdict.ERROR, str(error)
-            case _:
-                verdict, reason = Verdict.ERROR, "".join(traceback.format_exception(error))
-        self._write(
-            Record(
-                cell=job.cell,
-                probe=job.probe,
-                verdict=verdict,
-                reason=reason,
-                inputs=inputs,  # without any, the next run tries again
-                measured_at=_now(),
-                seconds=0.0,
-                build_key=key,
-                build_log=log,
-                machine=machine(),
-                gilgrid=version("gilgrid"),
-            ),
-        )
-
-    def _keep_log(self, build: Build | None) -> str:
-        if build is None:
-            return ""
-        try:
-            return str(self.workshop.records.keep_log(build.key, build.log.read_text(encoding="utf-8")))
-        except OSError:
-            return ""
+        if not isinstance(error, CancelledError):
+            self._write(not_measured(self.workshop, job, error, key))
 
     def _write(self, record: Record) -> None:
         self.workshop.records.write(record)
@@ -300,16 +231,3 @@ def _build_work(
 ) -> Build:
     del on_quiet
     return all_builds.existing(key) or all_builds.obtain(key, environments.obtain(pins))
-
-
-def _reason(verdict: Verdict, attempts: tuple[Attempt, ...]) -> str:
-    reasons = [attempt.reason for attempt in attempts if attempt.reason]
-    if verdict is Verdict.FLAKY:
-        verdicts = [attempt.verdict for attempt in attempts]
-        counts = ", ".join(f"{verdicts.count(v)} x {v}" for v in dict.fromkeys(verdicts))
-        return f"{counts}: {reasons[0]}"
-    return reasons[0] if reasons else ""
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -40,7 +40,8 @@ def verdict_text(entry: Judged | None) -> Text:
     verdict = entry.record.verdict
     if entry.as_expected:
         return Text(verdict, style=STYLES[verdict])
-    return Text(f"{verdict} {UNEXPECTED}", style=f"bold {STYLES[verdict]}")
+    # In front: a narrow terminal cuts off the end.
+    return Text(f"{UNEXPECTED} {verdict}", style=f"bold {STYLES[verdict]}")
 
 
 def tables(matrix: Matrix, judged: Sequence[Judged]) -> RenderableType:

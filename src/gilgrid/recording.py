@@ -1,0 +1,112 @@
+"""What a job came to -> its record: attempts that were made, or the error that kept them from being made."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from gilgrid import probes
+from gilgrid.environments import installed
+from gilgrid.errors import BuildFailedError, GilgridError, UnavailableError
+from gilgrid.machine import machine
+from gilgrid.model import Record, Verdict, agreed
+from gilgrid.plan import command, run_pins
+from gilgrid.workshop import inputs_of
+
+if TYPE_CHECKING:
+    from gilgrid.builds import Build
+    from gilgrid.environments import Environment
+    from gilgrid.model import Attempt
+    from gilgrid.plan import Job
+    from gilgrid.workshop import Workshop
+
+
+def measured(
+    workshop: Workshop,
+    job: Job,
+    environment: Environment,
+    build: Build | None,
+    attempts: tuple[Attempt, ...],
+) -> Record:
+    """The record of a probe that ran."""
+    key = build.key if build else ""
+    site = build.site if build else None
+    probe = workshop.probe(job.probe)
+    verdict = agreed([attempt.verdict for attempt in attempts])
+    return Record(
+        cell=job.cell,
+        probe=job.probe,
+        verdict=verdict,
+        reason=_reason(verdict, attempts),
+        inputs=inputs_of(workshop, job, environment, key),
+        seconds=round(sum(attempt.seconds for attempt in attempts), 3),
+        attempts=attempts,
+        versions={
+            **environment.versions,
+            "python": environment.interpreter,
+            **(installed(site) if site else {}),
+        },
+        build_key=key,
+        build_versions=build.versions if build else {},
+        build_log=_kept_log(workshop, build) if build else "",
+        build_seconds=build.seconds if build else None,
+        by_hand=probes.by_hand(probe, command(probe, str(workshop.matrix.project)), environment, site),
+        **_circumstances(),
+    )
+
+
+def not_measured(workshop: Workshop, job: Job, error: BaseException, key: str) -> Record:
+    """The record of a probe that could not run: why its cell has no environment or no build.
+
+    Only a failed build is as good as a measurement; whatever else failed is tried again by the next run.
+    """
+    verdict, reason, inputs, log = Verdict.ERROR, str(error), "", ""
+    match error:
+        case UnavailableError():
+            verdict = Verdict.UNAVAILABLE
+        case BuildFailedError():
+            verdict, reason = Verdict.BUILD_FAILED, error.first_error
+            log = str(workshop.records.keep_log(key, error.log))
+            environment = workshop.environments.existing(run_pins(workshop.matrix, job.cell))
+            inputs = inputs_of(workshop, job, environment, key) if environment else ""
+        case GilgridError():
+            pass
+        case _:
+            reason = "".join(traceback.format_exception(error))
+    return Record(
+        cell=job.cell,
+        probe=job.probe,
+        verdict=verdict,
+        reason=reason,
+        inputs=inputs,
+        seconds=0.0,
+        build_key=key,
+        build_log=log,
+        **_circumstances(),
+    )
+
+
+def _circumstances() -> dict[str, Any]:
+    return {
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "gilgrid": version("gilgrid"),
+    }
+
+
+def _kept_log(workshop: Workshop, build: Build) -> str:
+    try:
+        return str(workshop.records.keep_log(build.key, build.log.read_text(encoding="utf-8")))
+    except OSError:
+        return ""
+
+
+def _reason(verdict: Verdict, attempts: tuple[Attempt, ...]) -> str:
+    reasons = [attempt.reason for attempt in attempts if attempt.reason]
+    if verdict is Verdict.FLAKY:
+        verdicts = [attempt.verdict for attempt in attempts]
+        counts = ", ".join(f"{verdicts.count(v)} x {v}" for v in dict.fromkeys(verdicts))
+        return f"{counts}: {reasons[0]}"
+    return reasons[0] if reasons else ""
