@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 
 from gilgrid import expectations, plan, read
 from gilgrid.errors import MistakesError
@@ -39,7 +38,7 @@ def parse(text: str, path: Path, *, shown: str) -> Matrix:
     """Check the text of the file at ``path``, named ``shown`` in every sentence."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         raise MistakesError([f"{shown}: not TOML: {error}"]) from None
     mistakes: list[str] = []
     matrix = _matrix(Table(document, "", mistakes), path)
@@ -59,28 +58,28 @@ def _matrix(root: Table, path: Path) -> Matrix:
     for name in axes_table.rest():
         table = axes_table.table(name)
         if name == "python":
-            pythons = table.take("versions", read.list_of(read.python), (), required=True)
+            pythons = table.take("versions", read.list_of(read.python, least=1), (), required=True)
             table.close(["versions"])
         else:
-            axes.append(_axis(table, str(canonicalize_name(name))))
+            axes.append(_axis(table, name))
+            if axes[-1].name in {axis.name for axis in axes[:-1]}:
+                table.mistake("", f"'{axes[-1].name}' is already an axis; case, '-', '_' and '.' are all one")
     if not axes:
         axes_table.mistake("", "at least one axis is needed, as in [axes.cython] versions = ['3.0.12']")
     names = tuple(axis.name for axis in axes)
     selectable = (*names, "python")
     probes: list[Probe] = []
     only: dict[str, Specifiers] = {}
-    for table in root.tables("probe"):
-        probe, limits = _probe(table, names, selectable)
-        if probe.name in {known.name for known in probes}:
+    for table in root.tables("probe", least=1):
+        probe, limits = _probe(table, names, selectable, path.parent)
+        if probe.name and probe.name in {known.name for known in probes}:
             table.mistake("name", f"'{probe.name}' is already the name of another probe")
         probes.append(probe)
         only[probe.name] = limits
-    if not probes:
-        root.mistake("[[probe]]", "at least one probe is needed")
-    crosses = tuple(_cross(table, axes) for table in root.tables("cross"))
-    rules = tuple(
-        _rule(table, [probe.name for probe in probes], names, selectable) for table in root.tables("expect")
-    )
+    at_run = [axis.name for axis in axes if Stage.RUN in axis.stages]
+    crosses = tuple(_cross(table, at_run, selectable) for table in root.tables("cross"))
+    named = [probe.name for probe in probes]
+    rules = tuple(_rule(table, named, at_run, selectable) for table in root.tables("expect"))
     root.close(["subject", "axes", "probe", "cross", "expect"])
     return Matrix(
         path=path,
@@ -97,7 +96,7 @@ def _matrix(root: Table, path: Path) -> Matrix:
 def _subject(table: Table, project: Path) -> Subject:
     def source(value: Any) -> Path | str:
         text = read.text(value)
-        if (project / text).is_dir():
+        if _is_folder(project / text):
             if not (project / text / "pyproject.toml").is_file():
                 raise ValueError(f"the folder '{text}' has no pyproject.toml")
             return (project / text).resolve()
@@ -105,8 +104,11 @@ def _subject(table: Table, project: Path) -> Subject:
             requirement = Requirement(text)
         except InvalidRequirement:
             raise ValueError(f"'{text}' is neither a folder beside this file nor a requirement") from None
-        if not requirement.specifier:
-            raise ValueError(f"there is no folder '{text}'; a requirement needs its version, as {text}==1.0")
+        pins = [one for one in requirement.specifier if one.operator == "==" and "*" not in one.version]
+        if not pins:
+            raise ValueError(
+                f"there is no folder '{text}'; a requirement needs its version, as {requirement.name}==1.0"
+            )
         return text
 
     nowhere: Path | str = ""
@@ -123,6 +125,13 @@ def _subject(table: Table, project: Path) -> Subject:
     return subject
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that no folder can have, as it is too long
+        return False
+
+
 def _declared(folder: Path, table: Table) -> dict[str, Any]:
     """What the subject's own ``pyproject.toml`` says of its needs at run time."""
     try:
@@ -136,22 +145,35 @@ def _declared(folder: Path, table: Table) -> dict[str, Any]:
         return {}
 
 
-def _axis(table: Table, name: str) -> Axis:
+def _axis(table: Table, written: str) -> Axis:
+    def versions(value: Any) -> tuple[str, ...]:
+        return read.distinct(read.list_of(read.version, least=1)(value))
+
+    name = written
+    try:
+        name = read.axis(written)
+    except ValueError as error:
+        table.mistake("", str(error))
     axis = Axis(
         name=name,
-        versions=table.take("versions", read.list_of(read.version, least=1), (), required=True),
+        versions=table.take("versions", versions, (), required=True),
         stages=frozenset(table.take("stages", read.list_of(read.one_of(Stage), least=1), tuple(Stage))),
-        build_inputs=table.take("build-inputs", read.list_of(read.text), ()),
+        build_inputs=table.take("build-inputs", read.list_of(read.pattern), ()),
     )
-    if name == "run":
-        table.mistake("", "'run' cannot name an axis: cells use it for the version at run time")
     if axis.build_inputs and Stage.BUILD not in axis.stages:
         table.mistake("build-inputs", "this axis is not there at build time; see its stages")
     table.close(["versions", "stages", "build-inputs"])
     return axis
 
 
-def _probe(table: Table, axes: tuple[str, ...], selectable: tuple[str, ...]) -> tuple[Probe, Specifiers]:
+def _probe(
+    table: Table, axes: tuple[str, ...], selectable: tuple[str, ...], project: Path
+) -> tuple[Probe, Specifiers]:
+    def file(value: Any) -> str:
+        if not (project / read.text(value)).exists():
+            raise ValueError(f"there is no '{value}' beside this file")
+        return str(value)
+
     name = table.take("name", read.name, "", required=True)
     if name:
         table.name = f"{table.name} ('{name}')"
@@ -162,27 +184,26 @@ def _probe(table: Table, axes: tuple[str, ...], selectable: tuple[str, ...]) -> 
         threads=table.take("threads", read.count, 1),
         deadline_s=table.take("deadline", read.seconds, 20.0),
         repeats=table.take("repeats", read.count, 1),
-        env=table.take("env", read.texts, {}),
-        files=table.take("files", read.list_of(read.text), ()),
+        env=table.take("env", read.variables, {}),
+        files=table.take("files", read.list_of(file), ()),
     )
     limits = _specifiers(table.table("only"), selectable)
     table.close(["name", "command", "axes", "threads", "deadline", "repeats", "env", "files", "only"])
     return probe, limits
 
 
-def _cross(table: Table, axes: list[Axis]) -> Cross:
-    build = _specifiers(table.table("build", required=True), [*(axis.name for axis in axes), "python"])
-    at_run = [axis.name for axis in axes if Stage.RUN in axis.stages]
+def _cross(table: Table, at_run: list[str], selectable: tuple[str, ...]) -> Cross:
+    build = _specifiers(table.table("build", required=True), selectable)
     versions = table.table("run", required=True)
     run = {name: versions.take(name, read.version, "0") for name in at_run if name in set(versions.rest())}
-    if not run:
+    if not run and not list(versions.rest()):
         versions.mistake("", f"name an axis that is there at run time: {', '.join(at_run)}")
     versions.close(at_run)
     table.close(["build", "run"])
     return Cross(build=build, run=run)
 
 
-def _rule(table: Table, probes: list[str], axes: tuple[str, ...], selectable: tuple[str, ...]) -> Rule:
+def _rule(table: Table, probes: list[str], at_run: list[str], selectable: tuple[str, ...]) -> Rule:
     def named(value: Any) -> tuple[str, ...]:
         check = read.known("probe", probes)
         return read.list_of(check, least=1)(value) if isinstance(value, list) else (check(value),)
@@ -192,7 +213,7 @@ def _rule(table: Table, probes: list[str], axes: tuple[str, ...], selectable: tu
         probes=table.take("probe", named, (), required=True),
         verdict=Verdict(table.take("verdict", read.one_of(_MEASURABLE), "ok", required=True)),
         because=table.take("because", read.text, "", required=True),
-        run=_specifiers(table.table("run"), axes),
+        run=_specifiers(table.table("run"), at_run),
         build=_specifiers(table, selectable, ["probe", "verdict", "because", "run"]),
     )
 

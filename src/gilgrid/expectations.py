@@ -55,13 +55,20 @@ def judge(matrix: Matrix, records: Iterable[Record]) -> list[Judged]:
 
 
 def mistakes(matrix: Matrix) -> list[str]:
-    """Rules that expect two verdicts of the same probe in the same cell: one sentence for each pair."""
+    """Rules that can never speak, and those that expect two verdicts of one probe in one cell."""
     jobs = [
         job
         for python in plan.pythons_of(matrix)
         for job in plan.plan(matrix, plan.combinations(matrix, python)).jobs
     ]
-    found = []
+    found = [
+        f"{rule.where} {axis}: the probe '{probe.name}' does not depend on it, so the rule never speaks of it"
+        for rule in matrix.rules
+        for probe in matrix.probes
+        if probe.name in rule.probes
+        for axis in dict.fromkeys([*rule.build, *rule.run])
+        if axis != "python" and axis not in probe.axes
+    ]
     for one, other in pairs(matrix.rules, 2):
         if one.verdict is other.verdict:
             continue

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
+_WEEK_S = 7 * 24 * 3600.0
 
 
 class Table:
@@ -31,7 +34,8 @@ class Table:
 
     def mistake(self, key: str, sentence: str) -> None:
         """Note what is wrong with a key of this table."""
-        self._mistakes.append(" ".join(filter(None, [self.name, f"{key}: {sentence}" if key else sentence])))
+        key = key if key.isprintable() else repr(key)
+        self._mistakes.append(f"{' '.join(filter(None, [self.name, key]))}: {sentence}")
 
     def take(self, key: str, check: Callable[[Any], T], default: T, *, required: bool = False) -> T:
         """The checked value of a key; ``check`` raises ``ValueError`` with the sentence to show."""
@@ -47,13 +51,30 @@ class Table:
 
     def table(self, key: str, *, required: bool = False) -> Table:
         """A table below this one."""
-        name = f"[{self.name.strip('[]')}.{key}]" if self.name else f"[{key}]"
-        return Table(self.take(key, mapping, {}, required=required), name, self._mistakes)
+        if self.name.startswith("[["):
+            name = f"{self.name} {key}"
+        else:
+            name = f"[{self.name.strip('[]')}.{key}]" if self.name else f"[{key}]"
+        before = len(self._mistakes)
+        content: Mapping[str, Any] = self.take(key, mapping, {}, required=required)
+        # One mistake, one sentence: all that a missing table should have had is missing with it.
+        return Table(content, name, self._mistakes if len(self._mistakes) == before else [])
 
-    def tables(self, key: str) -> list[Table]:
+    def tables(self, key: str, *, least: int = 0) -> list[Table]:
         """An array of tables below this one."""
+        hint = f"write each as [[{key}]], with two brackets"
+
+        def in_two_brackets(value: Any) -> tuple[Mapping[str, Any], ...]:
+            if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+                raise ValueError(f"there may be several: {hint}")
+            if len(value) < least:
+                raise ValueError(f"at least one is needed: {hint}")
+            return tuple(value)
+
         none: tuple[Mapping[str, Any], ...] = ()
-        entries = self.take(key, list_of(mapping), none)
+        if least and key not in self._left:
+            self.mistake(key, f"at least one is needed: {hint}")
+        entries = self.take(key, in_two_brackets, none)
         return [Table(entry, f"[[{key}]] {n}", self._mistakes) for n, entry in enumerate(entries, 1)]
 
     def rest(self) -> Iterator[str]:
@@ -69,9 +90,11 @@ class Table:
 
 
 def text(value: Any) -> str:
-    """A text that is not empty."""
-    if not isinstance(value, str) or not value:
+    """A text that is not empty and that can be given to a process."""
+    if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{value!r} should be a text in quotes")
+    if "\0" in value:
+        raise ValueError(f"{value!r} has a NUL in it, which no command can be given")
     return value
 
 
@@ -93,9 +116,11 @@ def count(value: Any) -> int:
 def seconds(value: Any) -> float:
     """A time with its unit, in seconds."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value) if isinstance(value, str) else None
-    if match is None or float(match[1]) == 0:
-        raise ValueError(f"{value!r} should be a time with its unit, as '20 s', '500 ms' or '2 min'")
-    return float(match[1]) * _UNITS_S[match[2]]
+    if match is None or not 0 < (time_s := float(match[1]) * _UNITS_S[match[2]]) <= _WEEK_S:
+        raise ValueError(
+            f"{value!r} should be a time of at most a week with its unit, as '20 s', '500 ms' or '2 min'"
+        )
+    return time_s
 
 
 def version(value: Any) -> str:
@@ -108,7 +133,7 @@ def version(value: Any) -> str:
 
 def python(value: Any) -> str:
     """A Python without its patch level."""
-    if not isinstance(value, str) or not re.fullmatch(r"3\.\d+", value):
+    if not isinstance(value, str) or not re.fullmatch(r"3\.(0|[1-9]\d*)", value):
         raise ValueError(f"{value!r} should be a Python without its patch level, as '3.11'")
     return value
 
@@ -129,6 +154,26 @@ def requirement(value: Any) -> str:
         raise ValueError(f"'{value}' is not a requirement; write one as 'ninja>=1.10'") from None
 
 
+def axis(value: Any) -> str:
+    """The name of a package (PEP 508), in its normal form."""
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", value):
+        raise ValueError("an axis is named for a package: letters, digits, '-', '_' and '.'")
+    if (name := str(canonicalize_name(value))) == "run":
+        raise ValueError("'run' cannot name an axis: cells use it for the version at run time")
+    return name
+
+
+def pattern(value: Any) -> str:
+    """A pattern of files below a folder."""
+    try:
+        next(Path("/dev/null").glob(text(value)), None)  # pathlib says on use only what it does not take
+    except (ValueError, NotImplementedError, IndexError):
+        value = ".."
+    if ".." in PurePath(value).parts:
+        raise ValueError("each should be a pattern of files in site-packages, as 'scipy/linalg/*.pxd'")
+    return str(value)
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """A table."""
     if not isinstance(value, dict):
@@ -138,7 +183,15 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def texts(value: Any) -> Mapping[str, str]:
     """A table of texts."""
-    return {key: text(item) for key, item in mapping(value).items()}
+    return {key: _of_key(key, text, item) for key, item in mapping(value).items()}
+
+
+def variables(value: Any) -> Mapping[str, str]:
+    """A table of environment variables, of which each may be empty."""
+    for key in mapping(value):
+        if not re.fullmatch(r"[^=\0]+", key):
+            raise ValueError(f"{key!r} cannot name an environment variable")
+    return {key: item if item == "" else _of_key(key, text, item) for key, item in mapping(value).items()}
 
 
 def list_of(check: Callable[[Any], T], *, least: int = 0) -> Callable[[Any], tuple[T, ...]]:
@@ -158,6 +211,15 @@ def list_of(check: Callable[[Any], T], *, least: int = 0) -> Callable[[Any], tup
     return checked
 
 
+def distinct(versions: tuple[str, ...]) -> tuple[str, ...]:
+    """Versions of which no two are the same, however they are written: 1.10 is 1.10.0."""
+    seen: dict[Version, str] = {}
+    for text in versions:
+        if (first := seen.setdefault(Version(text), text)) != text:
+            raise ValueError(f"'{first}' and '{text}' are the same version")
+    return versions
+
+
 def one_of(words: Iterable[Any]) -> Callable[[Any], Any]:
     """One of these words, as the member of the enum that it is."""
 
@@ -174,10 +236,18 @@ def known(kind: str, names: Collection[str]) -> Callable[[Any], str]:
     """One of these names; a mistake is answered with the one that it resembles."""
 
     def checked(value: Any) -> str:
-        if value in names:
+        # Where there are no names at all, that is the mistake, and it has its sentence.
+        if value in names or not names:
             return str(value)
         near = difflib.get_close_matches(str(value), names, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
         raise ValueError(f"there is no {kind} {value!r}; {hint}")
 
     return checked
+
+
+def _of_key(key: str, check: Callable[[Any], T], value: Any) -> T:
+    try:
+        return check(value)
+    except ValueError as error:
+        raise ValueError(f"of '{key}', {error}") from None
