@@ -40,7 +40,9 @@ _ERROR_LINES = (
     re.compile(r"^\S+\.(?:pyx|pxd|pxi|py):\d+:\d+: (?!warning).+"),
     re.compile(r"^\S+:\d+(?::\d+)?: (?:fatal )?error: .+"),
     re.compile(r"^\S*meson\.build:\d+:\d+: ERROR: .+"),
-    re.compile(r".*(?:undefined reference|cannot find -l|not found|No such file).*"),
+    re.compile(r".*(?:undefined reference|cannot find -l).*"),
+    re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit): .+"),
+    re.compile(r".*(?:not found|No such file).*"),
     re.compile(r".*\b(?:ERROR|[Ee]rror):? .+"),
 )
 
