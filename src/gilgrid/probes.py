@@ -8,9 +8,10 @@ as often as it likes. The file can make a good exit code worse, never a bad one 
 from __future__ import annotations
 
 import json
-import math
+import reprlib
 import shlex
 import signal
+import sys
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,13 +79,15 @@ def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:
         metrics=result.metrics or {},
         output=ending.output[-_OUTPUT_KEPT_IF_OK:] if verdict is Verdict.OK else ending.output,
         output_bytes=ending.output_bytes,
-        ended=tuple(str(leftover) for leftover in ending.ended),
+        ended=tuple(f"{leftover.name} ({leftover.pid})" for leftover in ending.ended),
     )
 
 
 def read_result(path: Path) -> Result:
     """Read the file a command may have written; a file that cannot be used is a fault, never an exception."""
     try:
+        if not path.is_file():  # to open a FIFO is to wait for ever
+            return Result()
         with path.open("rb") as file:
             text = file.read(_RESULT_LIMIT_BYTES + 1)
     except OSError:
@@ -95,13 +98,15 @@ def read_result(path: Path) -> Result:
         content = json.loads(text)
         return Result(
             checks=tuple(
-                Check(name=str(check["name"]), ok=_is_true(check["ok"]), detail=str(check.get("detail", "")))
+                Check(
+                    name=_line(check["name"]), ok=_is_true(check["ok"]), detail=_line(check.get("detail", ""))
+                )
                 for check in content.get("checks", ())
             ),
-            metrics={str(name): _finite(value) for name, value in content.get("metrics", {}).items()},
-            running=str(content.get("running", "")),
+            metrics={_line(name): _finite(value) for name, value in content.get("metrics", {}).items()},
+            running=_line(content.get("running", "")),
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         return Result(
             fault=f"its result file is not of the documented form ({type(error).__name__}: {error})"
         )
@@ -175,7 +180,7 @@ def _signal_name(number: int | None) -> str:
 
 
 def _last_line(output: str) -> str:
-    return next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "no output")
+    return next((_line(line) for line in reversed(output.splitlines()) if line.strip()), "no output")
 
 
 def _is_true(value: Any) -> bool:
@@ -184,8 +189,14 @@ def _is_true(value: Any) -> bool:
     return value
 
 
+def _line(value: Any) -> str:
+    """One line that can be printed: a program that went wrong may write anything."""
+    line = " ".join(str(value).split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
 def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(f"a metric should be a finite number, not {value!r}")
-    return number
+    # Python's integers have no bound, and a bool is one of them.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
+        raise ValueError(f"a metric should be a finite number, not {reprlib.repr(value)}")
+    return float(value)
