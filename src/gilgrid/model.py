@@ -97,7 +97,7 @@ class Cell:
             raise ValueError(f"'{text}' is no cell: '{tag}' should name a Python, as cp311 does")
         coordinates: list[Coordinate] = []
         for segment in segments:
-            run = re.fullmatch(r"run(\d.*)", segment)
+            run = re.fullmatch(r"run(\d[^_]*)", segment)  # not run2_1.0: an axis named run2
             named = re.fullmatch(r"(\w*\d\w*)_(\d.*)", segment) or re.fullmatch(r"([a-z_]+)(\d.*)", segment)
             if run and coordinates and not coordinates[-1].run_version:
                 last = coordinates.pop()

@@ -78,8 +78,12 @@ class Records:
             if content["schema"] != SCHEMA:
                 self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads {SCHEMA}")
                 return None
-            return from_json(content)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            record = from_json(content)
+            if self.path(record.cell, record.probe) != path:
+                self._set_aside(path, f"is of {record.probe} in {record.cell}")
+                return None
+            return record
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
             return None
 
@@ -107,6 +111,10 @@ def from_json(content: dict[str, Any]) -> Record:
     values["cell"] = Cell.parse(values["cell"])
     values["verdict"] = Verdict(values["verdict"])
     values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
+    for key in ("probe", "reason", "inputs", "measured_at"):
+        if not isinstance(values[key], str):
+            raise TypeError(f"{key} is no text")
+    values["seconds"] = float(values["seconds"])
     return Record(**values)
 
 
