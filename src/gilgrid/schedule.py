@@ -40,7 +40,8 @@ class Task:
 class Schedule:
     """Runs tasks until none is left; a task's ``then`` may add others.
 
-    A task that waits for more CPUs than are free is not overtaken by a long one, or it might wait for ever.
+    A task that waits for more CPUs than are free is overtaken by short ones only, and only while a long one
+    is in its way, or it might wait for ever.
     A parked task lends its CPUs to others until it works again.
     """
 
@@ -78,17 +79,22 @@ class Schedule:
 
     def _start_what_fits(self) -> None:
         self._ready.sort(key=lambda task: task.value)
-        is_blocked = False
+        wanted = 0
         for task in list(self._ready):
             free = self.cpus - sum(self._taken.values())
             if free <= 0 or len(self._running) >= self.most_at_once:
                 return
-            if is_blocked and not task.is_short:
+            if wanted and not (task.is_short and self._is_gap_in_front_of(wanted)):
                 continue
             if min(task.cpus, self.cpus) > free:
-                is_blocked = True
+                wanted = wanted or min(task.cpus, self.cpus)
                 continue
             self._start(task)
+
+    def _is_gap_in_front_of(self, wanted: int) -> bool:
+        """Whether long tasks alone keep it waiting: else short ones, one after another, would do so for ever."""
+        taken_by_long = sum(cpus for task, cpus in self._taken.items() if not task.is_short)
+        return self.cpus - taken_by_long < wanted
 
     def _start(self, task: Task) -> None:
         self._ready.remove(task)
