@@ -33,11 +33,13 @@ class Judged:
     def difference(self) -> str:
         """One sentence: what was expected, by which rule, and what was seen."""
         source = f"{self.rule.where} because {self.rule.because}" if self.rule else "no rule names it"
-        return (
+        reason = " ".join(self.record.reason.split())
+        sentence = (
             f"{self.record.cell} {self.record.probe}: {self.record.verdict}, "
-            f"expected {self.expected} ({source})"
-            f"{f': {self.record.reason}' if self.record.reason else ''}"
+            f"expected {self.expected} ({source}){f': {reason}' if reason else ''}"
         )
+        # A compiler's or a probe's words may hold what moves a terminal's cursor.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
 
 
 def rule_for(matrix: Matrix, cell: Cell, probe: str) -> Rule | None:

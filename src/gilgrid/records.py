@@ -79,13 +79,13 @@ class Records:
                 self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads {SCHEMA}")
                 return None
             record = from_json(content)
-            if self.path(record.cell, record.probe) != path:
-                self._set_aside(path, f"is of {record.probe} in {record.cell}")
-                return None
-            return record
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
             return None
+        if self.path(record.cell, record.probe) != path:
+            self._set_aside(path, f"is of {record.probe} in {record.cell}")
+            return None
+        return record
 
     def _set_aside(self, path: Path, reason: str) -> None:
         # Never over what was set aside before: each may be all that is left of a measurement.

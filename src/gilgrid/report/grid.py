@@ -44,10 +44,10 @@ def grids(matrix: Matrix, judged: Iterable[Judged]) -> list[Grid]:
     for probe in matrix.probes:
         of_probe = [entry for entry in everything if entry.record.probe == probe.name]
         groups: dict[str, list[Judged]] = {}
-        for entry in of_probe:
+        for entry in sorted(of_probe, key=lambda entry: _order(matrix, entry.record.cell)):
             groups.setdefault(_group(entry.record.cell, show_python=len(pythons) > 1), []).append(entry)
         axes = [axis.name for axis in matrix.axes if axis.name in probe.axes]
-        for group, entries in sorted(groups.items()):
+        for group, entries in groups.items():
             placed = {position(entry.record.cell): entry for entry in entries}
             found.append(
                 Grid(
@@ -82,6 +82,14 @@ def _group(cell: Cell, *, show_python: bool) -> str:
     parts = [f"Python {cell.python}"] if show_python else []
     parts += [f"{c.axis} {label(c)}" for c in cell.coordinates[2:]]
     return ", ".join(parts)
+
+
+def _order(matrix: Matrix, cell: Cell) -> tuple[object, ...]:
+    """3.9 before 3.10, and versions as the file has them."""
+    further = [
+        (matrix.axis(c.axis).versions.index(c.version), c.run_version or "") for c in cell.coordinates[2:]
+    ]
+    return [int(number) for number in cell.python.split(".")], further
 
 
 def _ordered(matrix: Matrix, entries: list[Judged], place: int | None) -> tuple[str, ...]:
