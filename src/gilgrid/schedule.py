@@ -92,7 +92,7 @@ class Schedule:
             self._start(task)
 
     def _is_gap_in_front_of(self, wanted: int) -> bool:
-        """Whether long tasks alone keep it waiting: else short ones, one after another, would do so for ever."""
+        """Whether long tasks alone keep it waiting; short ones could, one after another, for ever."""
         taken_by_long = sum(cpus for task, cpus in self._taken.items() if not task.is_short)
         return self.cpus - taken_by_long < wanted
 
