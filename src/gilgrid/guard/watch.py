@@ -29,7 +29,7 @@ _CLIENT = 0  # stdin: one end of the socket pair
 _READ_BYTES = 64 * 1024
 # What outlives the root gets so long to end by itself, as multiprocessing's resource tracker does
 # milliseconds after its interpreter, before it counts as left behind.
-_LINGER_S = 0.1
+_LINGER_S = 0.25
 _SAMPLE_S = 0.25
 _QUIET_WINDOW_S = 1.0
 _QUIET_SHARE = 0.03  # of one CPU
