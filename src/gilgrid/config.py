@@ -135,7 +135,8 @@ def _is_folder(path: Path) -> bool:
 def _declared(folder: Path, table: Table) -> dict[str, Any]:
     """What the subject's own ``pyproject.toml`` says of its needs at run time."""
     try:
-        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+        declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        project = read.mapping(declared.get("project", {}))
         return {
             "dependencies": read.list_of(read.requirement)(project.get("dependencies", [])),
             "requires_python": read.specifier(project.get("requires-python", ">=3.8")),
