@@ -1,0 +1,199 @@
+"""Real probes in real environments, each with the verdict that it deserves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.matrix.conftest import Done, Project
+
+# MarkupSafe 1.1.1 has wheels up to Python 3.9; tiny does not compile with iniconfig 1.
+MATRIX = """
+[axes.iniconfig]
+versions = ["1.1.1", "2.0.0"]
+stages = ["build"]
+
+[axes.markupsafe]
+versions = ["1.1.1", "3.0.2"]
+stages = ["run"]
+
+[[probe]]
+name = "well"
+command = ["python", "-m", "tiny.probe", "well"]
+
+[[probe]]
+name = "wrong"
+command = ["python", "-m", "tiny.probe", "wrong"]
+
+[[probe]]
+name = "raises"
+command = ["python", "-m", "tiny.probe", "raise"]
+
+[[probe]]
+name = "crashes"
+command = ["python", "-m", "tiny.probe", "crash"]
+
+[[probe]]
+name = "sleeps"
+command = ["python", "-m", "tiny.probe", "sleep"]
+deadline = "1 s"
+
+[[probe]]
+name = "alternates"
+command = ["python", "-m", "tiny.probe", "alternate"]
+repeats = 2
+
+[[probe]]
+name = "without-subject"
+command = ["python", "-c", "import markupsafe"]
+axes = ["markupsafe"]
+"""
+UNAVAILABLE, GOOD, BROKEN = (
+    "markupsafe1.1.1",
+    "iniconfig2.0.0-markupsafe3.0.2",
+    "iniconfig1.1.1-markupsafe3.0.2",
+)
+
+
+@pytest.fixture(scope="module")
+def project(new_project: Callable[[], Project]) -> Project:
+    project = new_project()
+    project.write(MATRIX)
+    return project
+
+
+@pytest.fixture(scope="module")
+def done(project: Project) -> Done:
+    return project.run()
+
+
+@pytest.mark.parametrize(
+    ("probe", "verdict", "reason"),
+    [
+        ("well", "ok", ""),
+        ("wrong", "wrong", "answer: it is 42"),
+        ("raises", "failed", "exit code 1: RuntimeError: as asked for"),
+        ("crashes", "crash", "killed by SIGSEGV"),
+        ("sleeps", "timeout", "still running after 1 s"),
+        ("alternates", "flaky", "1 x failed, 1 x ok: exit code 1: no output"),
+    ],
+)
+def test_a_probe_has_the_verdict_that_its_end_deserves(
+    project: Project, done: Done, probe: str, verdict: str, reason: str
+) -> None:
+    assert done.code == 1
+    record = project.records[f"{GOOD} {probe}"]
+    assert (record["verdict"], record["reason"]) == (verdict, reason)
+    assert record["versions"]["markupsafe"] == "3.0.2"
+    assert record["build_versions"]["iniconfig"] == "2.0.0"
+
+
+def test_a_cell_that_does_not_build_says_so_with_the_compilers_line_and_others_go_on(
+    project: Project, done: Done
+) -> None:
+    record = project.records[f"{BROKEN} well"]
+    assert record["verdict"] == "build-failed"
+    assert 'error: #error "tiny needs iniconfig 2"' in record["reason"]
+    assert BROKEN in done.out
+    assert record["reason"] in Path(record["build_log"]).read_text(encoding="utf-8")
+    assert project.verdicts[f"{GOOD} well"] == "ok"
+
+
+def test_a_version_without_a_wheel_is_unavailable_in_the_resolvers_own_words(
+    project: Project, done: Done
+) -> None:
+    record = project.records[f"iniconfig2.0.0-{UNAVAILABLE} well"]
+    assert record["verdict"] == "unavailable"
+    assert "markupsafe==1.1.1 has no usable wheels" in record["reason"]
+    assert record["reason"] in done.out
+
+
+def test_nothing_is_installed_or_built_for_an_unavailable_cell(project: Project, done: Done) -> None:
+    del done
+    made = [json.loads(marker.read_text()) for marker in (project.cache / "environments").glob("*.json")]
+    assert made
+    assert not [marker for marker in made if marker["versions"].get("markupsafe") == "1.1.1"]
+    assert {r["build_key"] for name, r in project.records.items() if UNAVAILABLE in name} == {""}
+
+
+def test_a_probe_that_needs_no_build_runs_once_for_all_builds(project: Project, done: Done) -> None:
+    del done
+    verdicts = {name: v for name, v in project.verdicts.items() if name.endswith("without-subject")}
+    assert verdicts == {
+        "markupsafe1.1.1 without-subject": "unavailable",
+        "markupsafe3.0.2 without-subject": "ok",
+    }
+
+
+def test_each_cell_and_probe_has_one_record(project: Project, done: Done) -> None:
+    del done
+    assert len(project.records) == 4 * 6 + 2
+
+
+# The same verdicts from the records, in every form
+
+
+def test_show_as_json_has_every_record(project: Project, done: Done) -> None:
+    del done
+    shown = json.loads(project.run("show", "--format", "json").out)
+    assert {_name(r["cell"], r["probe"]): r for r in shown} == project.records
+
+
+def test_show_as_junit_has_every_verdict_and_fails_what_is_not_expected(project: Project, done: Done) -> None:
+    del done
+    cases = ET.fromstring(project.run("show", "--format", "junit").out).iter("testcase")  # noqa: S314 - our own
+    seen = {}
+    for case in cases:
+        (result,) = case
+        verdict = "ok" if result.tag == "system-out" else result.attrib["type"]
+        seen[_name(case.attrib["classname"], case.attrib["name"])] = verdict
+    assert seen == project.verdicts
+
+
+def test_show_as_markdown_has_every_verdict(project: Project, done: Done) -> None:
+    del done
+    shown = project.run("show", "--format", "markdown").out.split("\n### ")[1:]
+    assert (
+        _in_grids([(text.splitlines()[0], text.splitlines()[2:], "|") for text in shown]) == project.verdicts
+    )
+
+
+def test_show_as_a_table_and_a_run_with_nothing_to_do_print_the_same_verdicts(
+    project: Project, done: Done
+) -> None:
+    tables = project.run("show").out
+    shown = tables.strip().split("\n\n")[:-1]
+    grids = [(text.splitlines()[0], text.splitlines()[1:], "│┃") for text in shown]
+    assert _in_grids(grids) == project.verdicts
+    assert tables.rstrip() in done.out
+    assert tables.rstrip() in project.run().out
+
+
+def _name(cell: str, probe: str) -> str:
+    return f"{cell.partition('-')[2]} {probe}"
+
+
+def _in_grids(grids: list[tuple[str, list[str], str]]) -> dict[str, str]:
+    """Read printed grids back: title, lines, and what stands between columns."""
+    seen = {}
+    for probe, lines, separators in grids:
+        table = []
+        for line in lines:
+            for separator in separators:
+                line = line.replace(separator, "\0")  # noqa: PLW2901 - read piece by piece
+            if "\0" in line and "--" not in line:
+                table.append([field.strip() for field in line.strip("\0").split("\0")])
+        (corner, *columns), *rows = table
+        row_axis, _, column_axis = corner.rpartition(" \\ ")
+        for row, *verdicts in rows:
+            for column, verdict in zip(columns, verdicts, strict=True):
+                cell = f"{row_axis}{row}-{column_axis}{column}" if row_axis else f"{column_axis}{column}"
+                seen[f"{cell} {probe}"] = verdict.strip("*! ").partition(" (")[0]
+    return seen
