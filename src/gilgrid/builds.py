@@ -23,6 +23,7 @@ from gilgrid import files
 from gilgrid.environments import uv_command
 from gilgrid.errors import BuildFailedError, CancelledError, GilgridError
 from gilgrid.guard import Command, End, run
+from gilgrid.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,7 +118,7 @@ class Builds:
         """Build the subject in that environment, unless its key stands. Raises ``BuildFailedError``."""
         if found := self.existing(key):
             return found
-        with files.locked(self._folder / f"{key}.lock"):
+        with lock(self._folder / f"{key}.lock"):
             if found := self.existing(key):  # built by another process while this one waited
                 return found
             self._folder.mkdir(parents=True, exist_ok=True)

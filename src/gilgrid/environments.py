@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from gilgrid import files
 from gilgrid.errors import CancelledError, GilgridError, UnavailableError
 from gilgrid.guard import Command, End, run
+from gilgrid.locks import lock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +132,7 @@ class Environments:
         marker = self._marker(locked, interpreter.path, interpreter.version)
         if found := _read(marker):
             return found
-        with files.locked(marker.with_suffix(".lock")):
+        with lock(marker.with_suffix(".lock")):
             if found := _read(marker):  # made by another process while this one waited
                 return found
             return _make(marker, locked, interpreter.path, interpreter.version, interpreter.abi)

@@ -1,20 +1,18 @@
-"""Files that survive a kill at any moment: atomic writes, locks between processes, digests of content."""
+"""Files that survive a kill at any moment: atomic writes, digests of content."""
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 # Neither part of a subject nor of a test: what tools leave behind in a source folder.
 _LEFT_BEHIND = {"__pycache__", "build", "dist", "node_modules"}
@@ -53,15 +51,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold a lock that other gilgrid processes respect; the kernel lets go of it when its holder dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def digest(*values: Any) -> str:

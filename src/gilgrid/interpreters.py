@@ -14,6 +14,7 @@ import uv
 from gilgrid import files
 from gilgrid.errors import CancelledError, UnavailableError
 from gilgrid.guard import Command, End, run
+from gilgrid.locks import lock
 
 OLDEST = (3, 8)
 
@@ -72,7 +73,7 @@ class Interpreters:
         """That Python, downloaded where it is not here. Raises ``UnavailableError`` with uv's reason."""
         if found := self.local().get(python):
             return found
-        with files.locked(self._file.with_suffix(".lock")):  # several cells ask at once
+        with lock(self._file.with_suffix(".lock")):  # several cells ask at once
             if found := self.local(fresh=True).get(python):
                 return found
             if python not in self._refused:
