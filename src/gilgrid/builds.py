@@ -121,7 +121,8 @@ class Builds:
         with lock(self._folder / f"{key}.lock"):
             if found := self.existing(key):  # built by another process while this one waited
                 return found
-            self._folder.mkdir(parents=True, exist_ok=True)
+            for leftover in self._folder.glob(f".{key}-*"):  # of a run that was killed
+                shutil.rmtree(leftover, ignore_errors=True)
             draft = Path(tempfile.mkdtemp(dir=self._folder, prefix=f".{key}-"))
             try:
                 self._build(draft, environment)
