@@ -83,9 +83,9 @@ def stopped() -> None:
     stay("root")
 
 
-def respawner() -> None:
-    """Three pairs; in each, whoever finds the other dead makes a new one."""
-    for _ in range(3):
+def respawner(pairs: int = 3) -> None:
+    """Pairs; in each, whoever finds the other dead makes a new one."""
+    for _ in range(pairs):
         child(pair)
     stay("root")
 
@@ -174,6 +174,7 @@ SHAPES: dict[str, tuple[Callable[[], None], int]] = {
     "ignores TERM": (ignores_term, 3),
     "stopped": (stopped, 3),
     "respawner": (respawner, 7),
+    "respawner, many": (lambda: respawner(40), 81),
     "wakers": (wakers, 3),
     "root exited first": (root_exited_first, 2),
     "subreaper": (subreaper, 3),

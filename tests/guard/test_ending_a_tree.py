@@ -63,7 +63,7 @@ if os.fork() == 0:
 
 
 def test_a_process_that_has_got_the_pid_of_another_is_not_hit() -> None:
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as cat:
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as cat:
         stat = Path(f"/proc/{cat.pid}/stat").read_text().split()
         stat[3] = "1"  # not our child
         stat[21] = str(int(stat[21]) - 1)  # it began a little earlier: another process
@@ -71,7 +71,7 @@ def test_a_process_that_has_got_the_pid_of_another_is_not_hit() -> None:
         tree._send_all([gone], signal.SIGKILL)  # noqa: SLF001 - pids cannot be made to be reused
         cat.communicate(b"")
         assert cat.returncode == 0
-    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as cat:
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as cat:
         stat[0], stat[21] = str(cat.pid), str(tree.look(cat.pid).since)  # type: ignore[union-attr]
         meant = tree.Process(" ".join(stat).encode())
         tree._send_all([meant], signal.SIGKILL)  # noqa: SLF001
