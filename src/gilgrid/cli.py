@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gilgrid.plan import Plan
     from gilgrid.workshop import Prospect, Workshop
 
-_FORMATS = ("table", "markdown", "json", "junit")
+_FORMATS = ("table", "markdown", "json", "junit", "svg")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,6 +153,10 @@ def _show(options: argparse.Namespace) -> ExitCode:
             from gilgrid.report.junit import junit  # noqa: PLC0415 - as above
 
             sys.stdout.write(junit(judged))
+        case "svg":
+            from gilgrid.report.svg import svg  # noqa: PLC0415 - as above
+
+            sys.stdout.write(svg(matrix, judged))
         case "json":
             sys.stdout.write(all_to_json(shown) + "\n")
     return ExitCode.AS_EXPECTED

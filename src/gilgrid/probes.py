@@ -1,4 +1,4 @@
-"""One probe in one cell: its command under the guard, as often as it repeats -> attempts.
+"""One probe in one cell: its command under the guard -> an attempt.
 
 A probe speaks through its exit code and, if it likes, through the JSON file named by ``$GILGRID_RESULT``:
 ``{"checks": [{"name", "ok", "detail"}], "metrics": {name: number}, "running": text}``, written atomically and
@@ -44,16 +44,40 @@ class Result:
     """Why the file cannot be used, if it cannot."""
 
 
-def attempts(
+def attempt(
     probe: Probe,
     argv: tuple[str, ...],
     environment: Environment,
     site: Path | None,
     *,
     on_quiet: Callable[[bool], None] | None = None,
-) -> tuple[Attempt, ...]:
-    """Run the probe's command ``probe.repeats`` times. Raises ``CancelledError`` where it was cancelled."""
-    return tuple(_attempt(probe, argv, environment, site, on_quiet) for _ in range(probe.repeats))
+) -> Attempt:
+    """Run the probe's command once. Raises ``CancelledError`` where it was cancelled."""
+    # A folder of its own: python -m finds what lies in the working directory before what is installed.
+    with tempfile.TemporaryDirectory(prefix="gilgrid-probe-", ignore_cleanup_errors=True) as scratch:
+        result_file = Path(scratch, "result.json")
+        work = Path(scratch, "work")
+        work.mkdir()
+        ending = run(
+            Command(
+                argv=argv,
+                cwd=work,
+                env={
+                    **environment.variables(site),
+                    "PYTHONUNBUFFERED": "1",  # what was printed before a hang is evidence
+                    **probe.env,
+                    "GILGRID_RESULT": str(result_file),
+                },
+                deadline_s=probe.deadline_s,
+                output_limit_bytes=_OUTPUT_LIMIT_BYTES,
+            ),
+            on_quiet=on_quiet,
+        )
+        if ending.end is End.CANCELLED:
+            raise CancelledError(probe.name)
+        result = read_result(result_file)
+    judged = judge(ending, result, probe.deadline_s)
+    return replace(judged, output=judged.output.replace(scratch, "$SCRATCH"))
 
 
 def by_hand(probe: Probe, argv: tuple[str, ...], environment: Environment, site: Path | None) -> str:
@@ -110,40 +134,6 @@ def read_result(path: Path) -> Result:
         return Result(
             fault=f"its result file is not of the documented form ({type(error).__name__}: {error})"
         )
-
-
-def _attempt(
-    probe: Probe,
-    argv: tuple[str, ...],
-    environment: Environment,
-    site: Path | None,
-    on_quiet: Callable[[bool], None] | None,
-) -> Attempt:
-    # A folder of its own: python -m finds what lies in the working directory before what is installed.
-    with tempfile.TemporaryDirectory(prefix="gilgrid-probe-", ignore_cleanup_errors=True) as scratch:
-        result_file = Path(scratch, "result.json")
-        work = Path(scratch, "work")
-        work.mkdir()
-        ending = run(
-            Command(
-                argv=argv,
-                cwd=work,
-                env={
-                    **environment.variables(site),
-                    "PYTHONUNBUFFERED": "1",  # what was printed before a hang is evidence
-                    **probe.env,
-                    "GILGRID_RESULT": str(result_file),
-                },
-                deadline_s=probe.deadline_s,
-                output_limit_bytes=_OUTPUT_LIMIT_BYTES,
-            ),
-            on_quiet=on_quiet,
-        )
-        if ending.end is End.CANCELLED:
-            raise CancelledError(probe.name)
-        result = read_result(result_file)
-    attempt = judge(ending, result, probe.deadline_s)
-    return replace(attempt, output=attempt.output.replace(scratch, "$SCRATCH"))
 
 
 def _verdict(ending: Ending, result: Result, deadline_s: float) -> tuple[Verdict, str]:

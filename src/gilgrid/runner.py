@@ -132,26 +132,31 @@ class Run:
             )
             raise GilgridError(sentence)
         argv = command(probe, str(self.workshop.matrix.project))
+        ended: list[Future[Any]] = []
 
         def then(future: Future[Any]) -> None:
-            error = future.exception()
-            if error:
+            ended.append(future)
+            if len(ended) < probe.repeats:
+                return
+            if error := next((error for future in ended if (error := future.exception())), None):
                 self._record_failure(job, error)
             else:
-                attempts = future.result()
+                attempts = tuple(future.result() for future in ended)
                 self._write(measured(self.workshop, job, environment, build, attempts))
 
-        self._schedule.add(
-            Task(
-                name=str(job),
-                kind="probe",
-                work=partial(probes.attempts, probe, argv, environment, build.site if build else None),
-                then=then,
-                cpus=probe.threads,
-                value=(rank, 0),
-                is_short=True,
-            ),
-        )
+        # Each repeat is a task: those that hang are parked beside one another, not one after another.
+        for number in range(1, probe.repeats + 1):
+            self._schedule.add(
+                Task(
+                    name=f"{job}, {number} of {probe.repeats}" if probe.repeats > 1 else str(job),
+                    kind="probe",
+                    work=partial(probes.attempt, probe, argv, environment, build.site if build else None),
+                    then=then,
+                    cpus=probe.threads,
+                    value=(rank, 0),
+                    is_short=True,
+                ),
+            )
 
     def _once(
         self,
