@@ -126,6 +126,8 @@ def place(matrix: Matrix, tiers: Iterable[Sequence[str]], serves: Callable[[Pins
             candidates.remove(python)
             chosen |= dict.fromkeys(found, python)
             left = [cell for cell in left if cell not in found]
+        if first and not left:
+            break  # before the next tier is asked for: looking for interpreters takes a second
     return tuple(
         replace(cell, python=chosen.get(cell, first))
         for cell in combinations(matrix, first or SUPPORTED_PYTHONS[-1])
