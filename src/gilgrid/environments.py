@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -169,7 +170,9 @@ def _resolve(pins: Pins) -> tuple[str, ...]:
         wanted.write_text("\n".join(pins.requirements) + "\n", encoding="utf-8")
         uv_command(
             "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--only-binary", ":all:",
-            "--python-version", pins.python, "--output-file", locked, wanted,
+            # Any interpreter will do: left to look for one of that version, uv asks every shim of pyenv's,
+            # which takes 10 s, and fails where none is found.
+            "--python", sys.executable, "--python-version", pins.python, "--output-file", locked, wanted,
             log=f"resolving {', '.join(pins.requirements)} for Python {pins.python}",
         )  # fmt: skip
         lines = locked.read_text(encoding="utf-8").splitlines()
