@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from gilgrid.matrix import Matrix
     from gilgrid.model import Cell, Coordinate
 
+RUNS_WITH = "→"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
@@ -74,7 +76,7 @@ def position(cell: Cell) -> tuple[str, str]:
 def label(coordinate: Coordinate) -> str:
     """A version as a row or column: built with one, run with another."""
     if coordinate.run_version:
-        return f"{coordinate.version} → {coordinate.run_version}"
+        return f"{coordinate.version} {RUNS_WITH} {coordinate.run_version}"
     return coordinate.version
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -141,7 +142,7 @@ class LiveView:
         return Group(self._grid(progress), Text(""), marks, running, Text(progress.summary(), style="bold"))
 
     def _grid(self, progress: Progress) -> Table:
-        table = Table(show_edge=False, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
         whole = [cell for cell in progress.plan.cells if len(cell.coordinates) == len(self._matrix.axes)]
         rows = dict.fromkeys(
             (cell.python, label(cell.coordinates[0])) for cell in _sorted(self._matrix, whole)

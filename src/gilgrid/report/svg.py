@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.terminal_theme import TerminalTheme
 
 from gilgrid.report import terminal
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from gilgrid.expectations import Judged
     from gilgrid.matrix import Matrix
 
-_WIDTH = 78
+_WIDEST = 400
 # Readable on the light and on the dark page of a forge.
 _THEME = TerminalTheme(
     (24, 26, 31),
@@ -35,8 +36,10 @@ _THEME = TerminalTheme(
 
 def svg(matrix: Matrix, judged: Sequence[Judged]) -> str:
     """The tables and their legend as one SVG document."""
-    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True)
-    console.print(terminal.tables(matrix, judged))
+    console = Console(record=True, width=_WIDEST, file=io.StringIO(), force_terminal=True)
+    tables = terminal.tables(matrix, judged)
+    console.width = Measurement.get(console, console.options, tables).maximum
+    console.print(tables)
     drawn = console.export_svg(title=f"{matrix.subject.name}: gilgrid", theme=_THEME)
     # The fonts come from elsewhere: a page that shows the picture would have to fetch them.
     without = re.sub(r"@font-face\s*\{.*?\}\s*", "", drawn, flags=re.DOTALL)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from gilgrid.model import Verdict
-from gilgrid.report.grid import Grid, grids
+from gilgrid.report.grid import RUNS_WITH, Grid, grids
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,7 +66,7 @@ def legend(judged: Sequence[Judged]) -> RenderableType:
         if verdict in seen:
             table.add_row(Text(verdict, style=STYLES[verdict]), verdict.meaning)
     if any(entry.record.cell.is_crossed for entry in judged):
-        table.add_row("A → B", "built with A, run with B")
+        table.add_row(f"A {RUNS_WITH} B", "built with A, run with B")
     if not all(entry.as_expected for entry in judged):
         table.add_row(Text(UNEXPECTED, style="bold"), "not what matrix.toml expects")
     return table
@@ -83,10 +84,18 @@ def spent(seconds: Mapping[str, float], clock_s: float, cpus: int) -> str:
 
 
 def _table(grid: Grid) -> Table:
-    table = Table(title=grid.title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
+    table = Table(
+        title=grid.title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
     table.add_column(grid.corner, style="bold", no_wrap=True)
     for column in grid.columns:
-        table.add_column(column, no_wrap=True)
+        # Two short lines: the whole table of the bundled subject fits a terminal of 80 columns.
+        table.add_column(column.replace(f" {RUNS_WITH} ", f"\n{RUNS_WITH} "), no_wrap=True)
     for row in grid.rows:
         table.add_row(row, *(verdict_text(grid.entries.get((row, column))) for column in grid.columns))
     return table
