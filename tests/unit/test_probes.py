@@ -1,0 +1,186 @@
+"""What an ending and a result file mean together."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gilgrid.guard import End, Ending, Leftover
+from gilgrid.model import Check, Verdict
+from gilgrid.probes import Result, judge, read_result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WELL = Result(checks=(Check(name="residual", ok=True),), metrics={"seconds": 0.5}, running="call 3")
+WRONG = Result(
+    checks=(
+        Check(name="residual", ok=True),
+        Check(name="orthogonality", ok=False, detail="1e-3 > 1e-12"),
+        Check(name="order", ok=False),
+    )
+)
+FAULTY = Result(fault="its result file is not of the documented form")
+
+
+def ending(end: End, **facts: Any) -> Ending:
+    return Ending(end=end, seconds=1.0, **facts)
+
+
+@pytest.mark.parametrize(
+    ("how", "result", "verdict", "reason"),
+    [
+        (ending(End.EXITED, exit_code=0), Result(), Verdict.OK, ""),
+        (ending(End.EXITED, exit_code=0), WELL, Verdict.OK, ""),
+        (ending(End.EXITED, exit_code=0), WRONG, Verdict.WRONG, "orthogonality: 1e-3 > 1e-12; order"),
+        (ending(End.EXITED, exit_code=0), FAULTY, Verdict.FAILED, FAULTY.fault),
+        (
+            ending(End.EXITED, exit_code=3, output="Traceback\nValueError: no\n\n"),
+            WELL,
+            Verdict.FAILED,
+            "exit code 3 in call 3: ValueError: no",
+        ),
+        (ending(End.EXITED, exit_code=1), Result(), Verdict.FAILED, "exit code 1: no output"),
+        (
+            ending(End.EXITED, exit_code=1, output="\x1b[31mred\x07\n"),
+            Result(),
+            Verdict.FAILED,
+            r"exit code 1: \x1b[31mred\x07",
+        ),
+        (ending(End.EXITED, exit_code=1), WRONG, Verdict.WRONG, "orthogonality: 1e-3 > 1e-12; order"),
+        (ending(End.SIGNALLED, signal=signal.SIGSEGV), WELL, Verdict.CRASH, "killed by SIGSEGV in call 3"),
+        (ending(End.SIGNALLED, signal=99), Result(), Verdict.CRASH, "killed by signal 99"),
+        (ending(End.DEADLINE), WELL, Verdict.TIMEOUT, "still running after 20 s in call 3"),
+        (ending(End.DEADLINE), WRONG, Verdict.TIMEOUT, "still running after 20 s"),
+        (ending(End.NOT_FOUND, detail="no such command: x"), WELL, Verdict.FAILED, "no such command: x"),
+        (ending(End.LOST, detail="the supervisor died"), WELL, Verdict.ERROR, "the supervisor died"),
+        (ending(End.CANCELLED, detail="cancelled"), WELL, Verdict.ERROR, "cancelled"),
+    ],
+)
+def test_each_ending_has_its_verdict_and_its_reason(
+    how: Ending, result: Result, verdict: Verdict, reason: str
+) -> None:
+    attempt = judge(how, result, 20.0)
+
+    assert (attempt.verdict, attempt.reason) == (verdict, reason)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ending(End.EXITED, exit_code=1),
+        ending(End.SIGNALLED, signal=11),
+        ending(End.DEADLINE),
+        ending(End.NOT_FOUND),
+        ending(End.LOST),
+    ],
+)
+def test_no_result_makes_a_bad_ending_good(bad: Ending) -> None:
+    assert judge(bad, WELL, 20.0).verdict is not Verdict.OK
+
+
+@pytest.mark.parametrize("result", [WRONG, FAULTY])
+def test_a_result_can_make_a_good_exit_code_worse(result: Result) -> None:
+    assert judge(ending(End.EXITED, exit_code=0), result, 20.0).verdict is not Verdict.OK
+
+
+def test_of_a_good_run_the_last_words_are_kept() -> None:
+    attempt = judge(ending(End.EXITED, exit_code=0, output="x" * 10_000 + "last"), Result(), 20.0)
+
+    assert len(attempt.output) == 2000
+    assert attempt.output.endswith("last")
+
+
+def test_of_a_bad_run_all_output_is_kept() -> None:
+    assert len(judge(ending(End.DEADLINE, output="x" * 10_000), Result(), 20.0).output) == 10_000
+
+
+def test_processes_that_were_ended_are_named() -> None:
+    assert judge(ending(End.DEADLINE, ended=(Leftover(7, "python"),)), Result(), 20.0).ended == (
+        "python (7)",
+    )
+
+
+def test_a_result_file_is_read_as_documented(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(
+        json.dumps(
+            {
+                "checks": [{"name": "residual", "ok": True, "detail": "1e-15"}],
+                "metrics": {"seconds": 1},
+                "running": "x",
+            }
+        )
+    )
+
+    assert read_result(path) == Result(
+        checks=(Check(name="residual", ok=True, detail="1e-15"),), metrics={"seconds": 1.0}, running="x"
+    )
+
+
+def test_no_result_file_is_no_fault(tmp_path: Path) -> None:
+    assert read_result(tmp_path / "result.json") == Result()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        "null",
+        "[" * 100_000,
+        '{"checks": 1}',
+        '{"checks": [{"name": "a"}]}',
+        '{"checks": [{"ok": true}]}',
+        '{"checks": [{"name": "a", "ok": "yes"}]}',
+        '{"checks": [{"name": "a", "ok": 1}]}',
+        '{"checks": ["a"]}',
+        '{"metrics": []}',
+        '{"metrics": {"a": NaN}}',
+        '{"metrics": {"a": Infinity}}',
+        '{"metrics": {"a": 1e999}}',
+        '{"metrics": {"a": "1"}}',
+        '{"metrics": {"a": true}}',
+        '{"metrics": {"a": null}}',
+        f'{{"metrics": {{"a": 1{"0" * 400}}}}}',
+        f'{{"metrics": {{"a": 1{"0" * 5000}}}}}',
+        f'{{"running": "{"x" * 1024 * 1024}"}}',
+    ],
+    ids=lambda content: content[:40],
+)
+def test_a_file_of_another_form_is_a_fault_and_no_exception(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(content)
+
+    assert read_result(path).fault.startswith("its result file is ")
+
+
+def test_a_file_that_is_not_utf_8_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_bytes(b'{"running": "\xff"}')
+
+    assert read_result(path).fault
+
+
+def test_a_fifo_in_place_of_the_file_does_not_hang_gilgrid(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "result.json")
+
+    assert read_result(tmp_path / "result.json") == Result()
+
+
+def test_what_a_probe_says_of_itself_is_one_printable_line(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    path.write_text(
+        json.dumps({"running": "a\n\x1b[2J\ud800\x00", "checks": [{"name": "b\tc", "ok": False}]})
+    )
+
+    result = read_result(path)
+
+    assert result.running == r"a \x1b[2J\ud800\x00"
+    assert result.checks[0].name == "b c"
