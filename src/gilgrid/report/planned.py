@@ -73,6 +73,7 @@ def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, 
 _LOOK: dict[str, Any] = {
     "title_justify": "left",
     "title_style": "bold",
+    "box": box.SIMPLE_HEAD,
     "show_edge": False,
     "pad_edge": False,
 }
