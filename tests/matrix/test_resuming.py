@@ -41,9 +41,15 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.fixture
+def project(project: Project) -> Project:
+    """A project with a file that a probe reads."""
+    (project.folder / "data.txt").write_text("1")
+    return project
+
+
+@pytest.fixture
 def measured(project: Project) -> Project:
     """A project in which all is measured."""
-    (project.folder / "data.txt").write_text("1")
     project.write(MATRIX)
     done = project.run()
     assert done.code == 0, done.out + done.err
@@ -99,7 +105,7 @@ def test_a_reworded_rule_measures_nothing(measured: Project) -> None:
 def test_a_new_version_of_the_same_content_costs_no_compile(project: Project) -> None:
     project.change_source()
     project.write(ONE_VERSION)
-    project.run()
+    assert project.run().code == 0
     assert project.took() == ["compile", "probe one", "probe two"]
     project.write(MATRIX)
     assert project.run().code == 0
@@ -111,10 +117,10 @@ def test_a_new_version_of_the_same_content_costs_no_compile(project: Project) ->
 def test_a_new_version_of_another_content_is_compiled(project: Project) -> None:
     project.change_source()
     project.write(ONE_VERSION.replace("py.typed", "__init__.py"))
-    project.run()
+    assert project.run().code == 0
     project.took()
     project.write(MATRIX.replace("py.typed", "__init__.py"))
-    project.run()
+    assert project.run().code == 0
     assert project.took() == ["compile", "probe one", "probe two"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -82,7 +83,6 @@ def done(project: Project) -> Done:
         ("raises", "failed", "exit code 1: RuntimeError: as asked for"),
         ("crashes", "crash", "killed by SIGSEGV"),
         ("sleeps", "timeout", "still running after 1 s"),
-        ("alternates", "flaky", "1 x failed, 1 x ok: exit code 1: no output"),
     ],
 )
 def test_a_probe_has_the_verdict_that_its_end_deserves(
@@ -93,6 +93,16 @@ def test_a_probe_has_the_verdict_that_its_end_deserves(
     assert (record["verdict"], record["reason"]) == (verdict, reason)
     assert record["versions"]["markupsafe"] == "3.0.2"
     assert record["build_versions"]["iniconfig"] == "2.0.0"
+
+
+def test_repeats_that_disagree_are_flaky_and_counted(project: Project, done: Done) -> None:
+    del done
+    record = project.records[f"{GOOD} alternates"]
+    assert record["verdict"] == "flaky"
+    assert sorted(attempt["verdict"] for attempt in record["attempts"]) == ["failed", "ok"]
+    counts, _, reason = record["reason"].partition(": ")
+    assert sorted(counts.split(", ")) == ["1 x failed", "1 x ok"]
+    assert reason == "exit code 1: no output"
 
 
 def test_a_cell_that_does_not_build_says_so_with_the_compilers_line_and_others_go_on(
@@ -149,7 +159,7 @@ def test_show_as_json_has_every_record(project: Project, done: Done) -> None:
 def test_show_as_junit_has_every_verdict_and_fails_what_is_not_expected(project: Project, done: Done) -> None:
     del done
     cases = ET.fromstring(project.run("show", "--format", "junit").out).iter("testcase")  # noqa: S314 - our own
-    seen = {}
+    seen: dict[str, str] = {}
     for case in cases:
         (result,) = case
         verdict = "ok" if result.tag == "system-out" else result.attrib["type"]
@@ -159,19 +169,29 @@ def test_show_as_junit_has_every_verdict_and_fails_what_is_not_expected(project:
 
 def test_show_as_markdown_has_every_verdict(project: Project, done: Done) -> None:
     del done
-    shown = project.run("show", "--format", "markdown").out.split("\n### ")[1:]
-    assert (
-        _in_grids([(text.splitlines()[0], text.splitlines()[2:], "|") for text in shown]) == project.verdicts
-    )
+    seen: dict[str, str] = {}
+    for section in project.run("show", "--format", "markdown").out.split("\n### ")[1:]:
+        probe, *lines = section.splitlines()
+        header, _, *rows = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+        table = [[field.strip("* ").partition(" (")[0] for field in row] for row in (header, *rows)]
+        seen |= _of_grid(probe, table)
+    assert seen == project.verdicts
 
 
 def test_show_as_a_table_and_a_run_with_nothing_to_do_print_the_same_verdicts(
     project: Project, done: Done
 ) -> None:
     tables = project.run("show").out
-    shown = tables.strip().split("\n\n")[:-1]
-    grids = [(text.splitlines()[0], text.splitlines()[1:], "│┃") for text in shown]
-    assert _in_grids(grids) == project.verdicts
+    seen: dict[str, str] = {}
+    for grid in tables.strip().split("\n\n")[:-1]:  # the last is the legend
+        probe, header, *rows = [line for line in grid.splitlines() if re.search(r"\w", line)]
+        begins = [match.start() for match in re.finditer(r"\S+(?: \S+)*", header)]
+        ends = [*begins[1:], None]
+        table = [
+            [line[b:e].strip("! ") for b, e in zip(begins, ends, strict=True)] for line in (header, *rows)
+        ]
+        seen |= _of_grid(probe, table)
+    assert seen == project.verdicts
     assert tables.rstrip() in done.out
     assert tables.rstrip() in project.run().out
 
@@ -180,20 +200,12 @@ def _name(cell: str, probe: str) -> str:
     return f"{cell.partition('-')[2]} {probe}"
 
 
-def _in_grids(grids: list[tuple[str, list[str], str]]) -> dict[str, str]:
-    """Read printed grids back: title, lines, and what stands between columns."""
-    seen = {}
-    for probe, lines, separators in grids:
-        table = []
-        for line in lines:
-            for separator in separators:
-                line = line.replace(separator, "\0")  # noqa: PLW2901 - read piece by piece
-            if "\0" in line and "--" not in line:
-                table.append([field.strip() for field in line.strip("\0").split("\0")])
-        (corner, *columns), *rows = table
-        row_axis, _, column_axis = corner.rpartition(" \\ ")
-        for row, *verdicts in rows:
-            for column, verdict in zip(columns, verdicts, strict=True):
-                cell = f"{row_axis}{row}-{column_axis}{column}" if row_axis else f"{column_axis}{column}"
-                seen[f"{cell} {probe}"] = verdict.strip("*! ").partition(" (")[0]
-    return seen
+def _of_grid(probe: str, rows: list[list[str]]) -> dict[str, str]:
+    """Read a printed grid back: the first row is its header, the first column its rows' versions."""
+    (corner, *columns), *body = rows
+    row_axis, _, column_axis = corner.rpartition(" \\ ")
+    return {
+        f"{f'{row_axis}{row}-' if row_axis else ''}{column_axis}{column} {probe}": verdict
+        for row, *verdicts in body
+        for column, verdict in zip(columns, verdicts, strict=True)
+    }
