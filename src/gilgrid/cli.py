@@ -83,8 +83,8 @@ def _run(options: argparse.Namespace) -> ExitCode:
             _measure(workshop, chosen, found, kept, options)
     except KeyboardInterrupt:
         guard.cancel_all()
-        done = len(records.read_all())
-        _say(f"interrupted: {done} records are kept in {records.folder}; the same command goes on from there")
+        go_on = "--rerun would begin anew" if options.rerun else "the same command goes on from there"
+        _say(f"interrupted: {records.written} new verdicts are kept in {records.folder}; {go_on}")
         return ExitCode.INTERRUPTED
     finally:
         for warning in records.warnings:

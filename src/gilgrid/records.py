@@ -31,6 +31,7 @@ class Records:
     folder: Path
     warnings: list[str] = field(default_factory=list)
     """One sentence for each file that was set aside."""
+    written: int = 0
 
     @classmethod
     def of(cls, project: Path) -> Records:
@@ -54,6 +55,7 @@ class Records:
         path = self.path(record.cell, record.probe)
         try:
             files.write_json(path, to_json(record))
+            self.written += 1
         except OSError as error:
             sentence = f"{path}: {error.strerror}; the records before it are kept, run again to go on"
             raise RecordNotKeptError(sentence) from error

@@ -101,7 +101,9 @@ class Run:
         self._once(
             ("environment", pins),
             partial(_environment_work, self.workshop.environments, pins),
-            name=f"environment {' '.join(r for r in pins.requirements if '==' in r)}",
+            name=" ".join(
+                ["environment", f"Python {pins.python}", *(r for r in pins.requirements if "==" in r)]
+            ),
             kind="environment",
             rank=rank,
             job=job,
