@@ -84,7 +84,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
     except KeyboardInterrupt:
         guard.cancel_all()
         go_on = "--rerun would begin anew" if options.rerun else "the same command goes on from there"
-        _say(f"interrupted: {records.written} new verdicts are kept in {records.folder}; {go_on}")
+        _say(f"interrupted: {records.written} records of this run are kept in {records.folder}; {go_on}")
         return ExitCode.INTERRUPTED
     finally:
         for warning in records.warnings:
