@@ -47,5 +47,8 @@ def _case(entry: Judged) -> TestCase:
 def _legal(text: str) -> str:
     """XML 1.0 has no way to write most control characters, and a crashed program prints them."""
     return "".join(
-        c if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff") else f"\\x{ord(c):02x}" for c in text
+        c
+        if c in "\t\n" or (c >= " " and c not in "\ufffe\uffff" and not "\ud800" <= c <= "\udfff")
+        else f"\\x{ord(c):02x}"
+        for c in text
     )

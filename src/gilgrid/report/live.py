@@ -138,7 +138,9 @@ class LiveView:
         running = Table.grid(padding=(0, 2))
         # A snapshot: the schedule's thread goes on while rich draws.
         for task, since in list(progress.running.items())[: max(3, self._console.height - 20)]:
-            running.add_row(Text(f"{time.monotonic() - since:5.0f} s", style="cyan"), task.kind, task.name)
+            running.add_row(
+                Text(f"{time.monotonic() - since:5.0f} s", style="cyan"), task.kind, Text(task.name)
+            )
         return Group(self._grid(progress), Text(""), marks, running, Text(progress.summary(), style="bold"))
 
     def _grid(self, progress: Progress) -> Table:

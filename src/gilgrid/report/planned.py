@@ -25,7 +25,7 @@ def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableT
     """For people: one table of environments, one of builds, one of cells and probes, then the counts."""
     environments = Table("environment", "state", title="environments", **_LOOK)
     for pins, stands in _environments(matrix, found).items():
-        environments.add_row(_named(pins), _state(stands))
+        environments.add_row(Text(_named(pins)), _state(stands))
     builds = Table("build", "cells", "state", title="builds", **_LOOK)
     for key, entries in _builds(found).items():
         cells = dict.fromkeys(str(entry.job.cell) for entry in entries)
