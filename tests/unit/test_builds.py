@@ -13,8 +13,8 @@ from gilgrid.errors import GilgridError
 from gilgrid.model import Cell
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Iterator
+    from pathlib import Path
 
 TEXT = """\
 [subject]
