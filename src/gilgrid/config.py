@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -16,7 +16,9 @@ from gilgrid.model import Probe, Stage, Verdict
 from gilgrid.read import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
+
+T = TypeVar("T")
 
 _MEASURABLE = [v.value for v in Verdict if v is not Verdict.ERROR]
 
@@ -42,8 +44,7 @@ def parse(text: str, path: Path, *, shown: str) -> Matrix:
         raise MistakesError([f"{shown}: not TOML: {error}"]) from None
     mistakes: list[str] = []
     matrix = _matrix(Table(document, "", mistakes), path)
-    # What the tables say together is judged only once each of them can be read.
-    if not mistakes:
+    if matrix.axes:
         mistakes += plan.mistakes(matrix) + expectations.mistakes(matrix)
     if mistakes:
         raise MistakesError([f"{shown}: {mistake}" for mistake in mistakes])
@@ -66,31 +67,46 @@ def _matrix(root: Table, path: Path) -> Matrix:
                 table.mistake("", f"'{axes[-1].name}' is already an axis; case, '-', '_' and '.' are all one")
     if not axes:
         axes_table.mistake("", "at least one axis is needed, as in [axes.cython] versions = ['3.0.12']")
+    are_axes_sound = not root.mistakes_so_far
     names = tuple(axis.name for axis in axes)
     selectable = (*names, "python")
     probes: list[Probe] = []
     only: dict[str, Specifiers] = {}
     for table in root.tables("probe", least=1):
+        before = root.mistakes_so_far
         probe, limits = _probe(table, names, selectable, path.parent)
         if probe.name and probe.name in {known.name for known in probes}:
             table.mistake("name", f"'{probe.name}' is already the name of another probe")
         probes.append(probe)
-        only[probe.name] = limits
+        if root.mistakes_so_far == before:
+            only[probe.name] = limits
     at_run = [axis.name for axis in axes if Stage.RUN in axis.stages]
-    crosses = tuple(_cross(table, at_run, selectable) for table in root.tables("cross"))
+    crosses = _sound(root.tables("cross"), lambda table: _cross(table, at_run, selectable))
     named = [probe.name for probe in probes]
-    rules = tuple(_rule(table, named, at_run, selectable) for table in root.tables("expect"))
+    rules = _sound(root.tables("expect"), lambda table: _rule(table, named, at_run, selectable))
     root.close(["subject", "axes", "probe", "cross", "expect"])
     return Matrix(
         path=path,
         subject=subject,
-        axes=tuple(axes),
+        # Without axes nothing is judged that the tables only say together.
+        axes=tuple(axes) if are_axes_sound else (),
         pythons=pythons,
         probes=tuple(probes),
         crosses=crosses,
         rules=rules,
         only={name: limits for name, limits in only.items() if limits},
     )
+
+
+def _sound(tables: list[Table], entry: Callable[[Table], T]) -> tuple[T, ...]:
+    """The entries that could be read without a mistake: what they say together with others is judged too."""
+    found = []
+    for table in tables:
+        before = table.mistakes_so_far
+        one = entry(table)
+        if table.mistakes_so_far == before:
+            found.append(one)
+    return tuple(found)
 
 
 def _subject(table: Table, project: Path) -> Subject:
@@ -201,7 +217,7 @@ def _cross(table: Table, at_run: list[str], selectable: tuple[str, ...]) -> Cros
         versions.mistake("", f"name an axis that is there at run time: {', '.join(at_run)}")
     versions.close(at_run)
     table.close(["build", "run"])
-    return Cross(build=build, run=run)
+    return Cross(where=table.name, build=build, run=run)
 
 
 def _rule(table: Table, probes: list[str], at_run: list[str], selectable: tuple[str, ...]) -> Rule:

@@ -62,6 +62,7 @@ class Axis:
 class Cross:
     """Builds that are also run with another version than the one they were built with."""
 
+    where: str
     build: Specifiers
     run: Mapping[str, str]
 

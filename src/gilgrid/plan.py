@@ -207,12 +207,12 @@ def mistakes(matrix: Matrix) -> list[str]:
         if not any(admits(matrix.only.get(probe.name, {}), cell) for cell in product)
     ]
     plain = [cell for cell in product if not cell.is_crossed]
-    for n, cross in enumerate(matrix.crosses, 1):
+    for cross in matrix.crosses:
         built = [cell for cell in plain if admits(cross.build, cell)]
         if not built:
-            found.append(f"[[cross]] {n} build: no cell of the axes is within it")
+            found.append(f"{cross.where} build: no cell of the axes is within it")
         elif not any(_crossed(cell, cross.run).is_crossed for cell in built):
-            found.append(f"[[cross]] {n} run: that is the version which every such cell was built with")
+            found.append(f"{cross.where} run: that is the version which every such cell was built with")
     return found
 
 

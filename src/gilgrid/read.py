@@ -37,6 +37,11 @@ class Table:
         key = key if key.isprintable() else repr(key)
         self._mistakes.append(f"{' '.join(filter(None, [self.name, key]))}: {sentence}")
 
+    @property
+    def mistakes_so_far(self) -> int:
+        """How many mistakes the whole file has so far: none added since means that what was read is sound."""
+        return len(self._mistakes)
+
     def take(self, key: str, check: Callable[[Any], T], default: T, *, required: bool = False) -> T:
         """The checked value of a key; ``check`` raises ``ValueError`` with the sentence to show."""
         if key not in self._left:
