@@ -63,6 +63,14 @@ class Running:
         code = self.process.wait(PATIENCE_S)
         return Done(code=code, out="".join(self._printed), err=self._errors.read_text())
 
+    def clean_up(self) -> None:
+        """End what a test that failed did not."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
 
 class Project:
     """A folder with the subject ``tiny`` and a ``matrix.toml``.
@@ -82,7 +90,7 @@ class Project:
         os.mkfifo(self._go)
         self._heard = os.open(self._roll, os.O_RDONLY | os.O_NONBLOCK)
         self._said = b""
-        self._runs = 0
+        self._runs: list[Running] = []
         foreign = ("GILGRID_", "TINY_", "COLUMNS")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)} | {
             "GILGRID_CACHE_DIR": str(cache),
@@ -116,8 +124,7 @@ class Project:
         via: tuple[str, ...] = GILGRID,
         env: Mapping[str, str] | None = None,
     ) -> Running:
-        self._runs += 1
-        errors = self.folder / f"stderr-{self._runs}"
+        errors = self.folder / f"stderr-{len(self._runs)}"
         with errors.open("w", encoding="utf-8") as file:
             process = subprocess.Popen(
                 [*via, *(arguments or ("run",))],
@@ -129,7 +136,8 @@ class Project:
                 encoding="utf-8",
                 start_new_session=True,  # so that a group of its own can get what Ctrl-C sends
             )
-        return Running(process, errors)
+        self._runs.append(Running(process, errors))
+        return self._runs[-1]
 
     # What came of it
 
@@ -169,6 +177,19 @@ class Project:
         with self._go.open("w", encoding="utf-8"):
             pass
 
+    def wait_until_one_waits_for_a_lock(self) -> None:
+        """Wait until one of its processes waits for a lock that another holds."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            # No event tells of it. A line is "1: -> FLOCK ADVISORY WRITE 4711 ...", see proc_locks(5).
+            waiting = [
+                line.split() for line in Path("/proc/locks").read_text("ascii").splitlines() if "->" in line
+            ]
+            if {int(fields[5]) for fields in waiting} & set(self.marked()):
+                return
+            time.sleep(0.01)
+        pytest.fail("none waits for a lock")
+
     def marked(self) -> list[int]:
         mark = self.mark.encode()
         found = []
@@ -191,10 +212,13 @@ class Project:
         assert not self._is_roll_open()
 
     def clean_up(self) -> None:
+        """End what a test that failed left."""
         while marked := self.marked():
             for pid in marked:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+        for running in self._runs:
+            running.clean_up()
         os.close(self._heard)
 
     def _hear(self) -> bool:
@@ -236,9 +260,5 @@ def new_project(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Iterat
 
 
 @pytest.fixture
-def project(new_project: Callable[[], Project]) -> Iterator[Project]:
-    project = new_project()
-    yield project
-    for pid in project.marked():  # of a test that failed
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+def project(new_project: Callable[[], Project]) -> Project:
+    return new_project()

@@ -188,7 +188,7 @@ def test_two_runs_at_once_build_once_and_both_are_right(new_project: Callable[..
     first = one.start(hold="compile")
     one.wait_for_held("compile")
     second = other.start()
-    second.wait_for_line("  build ")
+    other.wait_until_one_waits_for_a_lock()
     one.release()
     assert (first.finish().code, second.finish().code) == (0, 0)
     assert one.verdicts == other.verdicts == VERDICTS
@@ -206,7 +206,7 @@ def test_a_run_that_waits_for_the_build_of_another_can_be_interrupted(
     first = one.start(hold="compile")
     one.wait_for_held("compile")
     second = other.start()
-    second.wait_for_line("  build ")
+    other.wait_until_one_waits_for_a_lock()
     second.process.send_signal(signal.SIGINT)
     assert second.finish().code == 130
     one.release()
@@ -219,7 +219,7 @@ def test_two_runs_at_once_of_one_project_end_with_whole_records(project: Project
     first = project.start(hold="compile")
     project.wait_for_held("compile")
     second = project.start()
-    second.wait_for_line("  build ")
+    project.wait_until_one_waits_for_a_lock()
     project.release()
     assert (first.finish().code, second.finish().code) == (0, 0)
     assert project.verdicts == VERDICTS
