@@ -306,11 +306,14 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_what_tables_say_together_is_told_at_once() -> None:
-    text = GOOD + "only = {scipy = '>2'}\n" + "[[cross]]\nbuild = {scipy = '>2'}\nrun = {scipy = '1.0'}\n"
+    rules = f"{RULE}cython = '>=3'\n{RULE.replace('timeout', 'crash')}"
+    cross = "[[cross]]\nbuild = {scipy = '>2'}\nrun = {scipy = '1.0'}\n"
+    never = "[[probe]]\nname = 'never'\ncommand = ['x']\nonly = {scipy = '>2'}\n"
 
-    assert [mistake.split(": ")[1] for mistake in mistakes(text)] == [
-        "[[probe]] 1 ('solve') only",
+    assert [mistake.split(": ")[1] for mistake in mistakes(GOOD + never + cross + rules)] == [
+        "[[probe]] 2 ('never') only",
         "[[cross]] 1 build",
+        "[[expect]] 2 verdict",
     ]
 
 

@@ -55,14 +55,15 @@ def test_a_failed_request_keeps_its_last_cause() -> None:
     assert _reason(NO_NETWORK).endswith("tcp connect error Connection refused (os error 111)")
 
 
-class _Silent(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A package index with one wheel, for Python 3.8 only, and one for every Python."""
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A package index with one wheel, for Python 3.8 only, and one for every Python; the paths asked for."""
+    asked: list[str] = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            asked.append(self.path)
+
     for name, tag in [("old", "cp38-cp38-manylinux_2_17_x86_64"), ("pure", "py3-none-any")]:
         place = tmp_path / "index" / name
         place.mkdir(parents=True)
@@ -73,13 +74,15 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             )
             archive.writestr(f"{name}-1.0.dist-info/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
         (place / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
-    handler = partial(_Silent, directory=str(tmp_path / "index"))
+    handler = partial(Handler, directory=str(tmp_path / "index"))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("UV_DEFAULT_INDEX", address)
+        monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", f"{address}/pythons")
+        monkeypatch.setenv("UV_HTTP_RETRIES", "0")
         monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-        yield address
+        yield asked
         server.shutdown()
 
 
@@ -96,6 +99,13 @@ def resolve(tmp_path: Path, requirement: str, python: str = "3.12") -> str:
 @pytest.mark.usefixtures("index")
 def test_what_has_wheels_is_resolved(tmp_path: Path) -> None:
     assert resolve(tmp_path, "pure").strip() == "pure==1.0"
+
+
+def test_to_resolve_for_a_python_it_is_not_downloaded(tmp_path: Path, index: list[str]) -> None:
+    resolve(tmp_path, "pure", python="3.14")
+
+    assert "/pure/" in index
+    assert [path for path in index if path.startswith("/pythons")] == []
 
 
 @pytest.mark.usefixtures("index")
@@ -118,7 +128,6 @@ def test_an_index_that_does_not_answer_makes_nothing_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")  # the discard port
-    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
 
     with pytest.raises(GilgridError, match=r"^resolving: uv exited: ") as failure:
         resolve(tmp_path, "pure")

@@ -37,16 +37,18 @@ def says(process: subprocess.Popen[str]) -> str:
 
 def test_a_lock_is_held_by_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
-    with start(HOLDER, path) as holder, start(ASKER, path) as asker:
-        assert (says(holder), says(asker)) == ("held", "asking")
-        # /proc/locks marks who waits with "->": no clock has to say that the other one is blocked.
-        inode = f":{path.stat().st_ino} "
-        while not any(
-            "->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()
-        ):
-            assert asker.poll() is None
-        holder.communicate()
-        assert says(asker) == "held"
+    with start(HOLDER, path) as holder:
+        assert says(holder) == "held"
+        with start(ASKER, path) as asker:
+            assert says(asker) == "asking"
+            # /proc/locks marks who waits with "->": no clock has to say that the other one is blocked.
+            inode = f":{path.stat().st_ino} "
+            while not any(
+                "->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()
+            ):
+                assert asker.poll() is None
+            holder.communicate()
+            assert says(asker) == "held"
 
 
 def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
