@@ -44,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GilgridError as error:
         _say(str(error))
         return error.exit_code
+    except KeyboardInterrupt:  # outside of a run, or before it began: nothing is under way
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:  # as in gilgrid show | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.GILGRID_FAILED
