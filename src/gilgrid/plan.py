@@ -63,15 +63,23 @@ def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
 
 
 def select(whole: Plan, cell: str | None, probe: str | None) -> Plan:
-    """The part of a plan whose cells and probes match these patterns; a pattern may leave out the Python."""
+    """The part of a plan whose cells and probes match these patterns; a pattern may leave out the Python.
+
+    Of a cell, it has also the probes that do not depend on all axes; of those, all cells that it is in.
+    """
+    asked = [c for c in whole.cells if cell is None or matches(c, cell)]
     jobs = tuple(
         job
         for job in whole.jobs
-        if (cell is None or matches(job.cell, cell)) and (probe is None or fnmatchcase(job.probe, probe))
+        if (probe is None or fnmatchcase(job.probe, probe))
+        and (cell is None or matches(job.cell, cell) or any(_is_within(job.cell, c) for c in asked))
     )
-    chosen = {job.cell for job in jobs}
     return Plan(
-        cells=tuple(c for c in whole.cells if any(c.projected(_axes(j)) == j for j in chosen)),
+        cells=tuple(
+            c
+            for c in (asked or whole.cells)
+            if any(_is_within(job_cell, c) for job_cell in dict.fromkeys(job.cell for job in jobs))
+        ),
         jobs=jobs,
     )
 
@@ -253,8 +261,8 @@ def _crossed(cell: Cell, run: Mapping[str, str]) -> Cell:
     )
 
 
-def _axes(cell: Cell) -> tuple[str, ...]:
-    return tuple(coordinate.axis for coordinate in cell.coordinates)
+def _is_within(projected: Cell, cell: Cell) -> bool:
+    return cell.projected(tuple(coordinate.axis for coordinate in projected.coordinates)) == projected
 
 
 def _pins(python: str, requirements: Iterable[str]) -> Pins:

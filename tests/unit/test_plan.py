@@ -142,11 +142,12 @@ def test_jobs_come_most_valuable_first() -> None:
     ("pattern", "count"),
     [
         (None, 15),
-        ("cp311-cython3.0.12-scipy1.10.1", 1),
-        ("cython3.0.12-scipy1.10.1", 1),
-        ("cython3.0.12-*", 3),
+        ("cp311-cython3.0.12-scipy1.10.1", 2),
+        ("cython3.0.12-scipy1.10.1", 2),
+        ("cython3.0.12-*", 6),
         ("*scipy1.10.1", 5),
         ("cp311-*", 15),
+        ("scipy1.10.1", 1),
         ("*scipy1.10", 0),
         ("cp312-*", 0),
         ("*scipy1.1[07].1", 10),
@@ -156,6 +157,16 @@ def test_a_pattern_chooses_cells_with_or_without_their_python(pattern: str | Non
     whole = plan(matrix(), combinations(matrix(), "3.11"))
 
     assert len(select(whole, pattern, None).jobs) == count
+
+
+def test_a_pair_has_the_probes_that_depend_on_a_part_of_it() -> None:
+    chosen = select(plan(matrix(), combinations(matrix(), "3.11")), "cython3.0.12-scipy1.10.1", None)
+
+    assert [str(job) for job in chosen.jobs] == [
+        "cp311-scipy1.10.1 scipy-only",
+        "cp311-cython3.0.12-scipy1.10.1 both",
+    ]
+    assert names(chosen.cells) == ["cp311-cython3.0.12-scipy1.10.1"]
 
 
 def test_a_pattern_chooses_probes() -> None:
