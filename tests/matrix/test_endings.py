@@ -162,6 +162,15 @@ def test_an_interrupted_run_says_what_is_kept_and_how_to_go_on(
     assert_the_next_run_goes_on(project)
 
 
+def test_an_interrupt_before_a_run_began_is_a_word_and_no_traceback(project: Project) -> None:
+    os.mkfifo(project.folder / "matrix.toml")
+    running = project.start()
+    with (project.folder / "matrix.toml").open("w"):  # opens once gilgrid reads it
+        running.process.send_signal(signal.SIGINT)
+        done = running.finish()
+    assert (done.code, done.out, done.err) == (130, "", "interrupted\n")
+
+
 def test_an_interrupted_build_leaves_no_half_wheel_and_is_made_again(
     at: Callable[[Callable[[Project], Running]], tuple[Project, Running]],
 ) -> None:
