@@ -241,6 +241,12 @@ def compiler() -> None:
 
 
 @pytest.fixture(scope="session")
+def cplusplus() -> None:
+    if not shutil.which(os.environ.get("CXX", "c++")):
+        pytest.skip("there is no C++ compiler here: install g++ or clang++")
+
+
+@pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One cache for all tests: each environment is made once."""
     return tmp_path_factory.mktemp("cache")

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.usefixtures("cplusplus")
 def test_the_example_of_another_package_is_as_its_file_expects(project: Project, tmp_path: Path) -> None:
-    if not shutil.which(os.environ.get("CXX", "c++")):
-        pytest.skip("there is no C++ compiler here: install g++ or clang++")
     example = tmp_path / "example"
     shutil.copytree(ROOT / "examples/pybind11-join", example, ignore=shutil.ignore_patterns(".gilgrid"))
     done = project.run("run", "--matrix", str(example / "matrix.toml"))
