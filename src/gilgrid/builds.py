@@ -15,7 +15,6 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uv
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -23,6 +22,7 @@ from gilgrid import files
 from gilgrid.environments import uv_command
 from gilgrid.errors import BuildFailedError, CancelledError, GilgridError
 from gilgrid.guard import Command, End, run
+from gilgrid.installer import uv_program
 from gilgrid.locks import lock
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ def _compile(subject: Subject, draft: Path, environment: Environment) -> str:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, copy)
         argv = (
-            uv.find_uv_bin(), "build", "--wheel", "--no-build-isolation", "--color=never",
+            uv_program(), "build", "--wheel", "--no-build-isolation", "--color=never",
             "--python", str(environment.python), "--out-dir", str(wheel), *settings, str(source),
         )  # fmt: skip
     else:

@@ -12,13 +12,13 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import uv
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from gilgrid import files
 from gilgrid.errors import CancelledError, GilgridError, UnavailableError
 from gilgrid.guard import Command, End, run
+from gilgrid.installer import uv_program
 from gilgrid.locks import lock
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Environments:
 def uv_command(*arguments: str | Path, log: str) -> str:
     """Run uv under the guard and return its output. ``log`` names what it is for, in errors."""
     command = Command(
-        argv=(uv.find_uv_bin(), *map(str, arguments)),
+        argv=(uv_program(), *map(str, arguments)),
         # Settings of a project that happens to lie around here are not those of the cell.
         cwd=Path(tempfile.gettempdir()),
         # To resolve for a Python that it does not see, uv would download one: 9 s, to be left unused.

@@ -9,11 +9,10 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import uv
-
 from gilgrid import files
 from gilgrid.errors import CancelledError, UnavailableError
 from gilgrid.guard import Command, End, run
+from gilgrid.installer import uv_program
 from gilgrid.locks import lock
 
 OLDEST = (3, 8)
@@ -83,9 +82,7 @@ class Interpreters:
         raise UnavailableError(self._refused[python])
 
     def _install(self, python: str) -> None:
-        ending = run(
-            Command(argv=(uv.find_uv_bin(), "python", "install", "--no-bin", python), deadline_s=600)
-        )
+        ending = run(Command(argv=(uv_program(), "python", "install", "--no-bin", python), deadline_s=600))
         if ending.end is End.CANCELLED:
             raise CancelledError(f"Python {python}")
         self._is_fresh = False
@@ -109,7 +106,7 @@ def downloadable() -> tuple[str, ...]:
     """The CPythons that uv knows how to download, newest first; uv answers from its own list, offline."""
     ending = run(
         Command(
-            argv=(uv.find_uv_bin(), "python", "list", "--only-downloads", "--output-format", "json"),
+            argv=(uv_program(), "python", "list", "--only-downloads", "--output-format", "json"),
             deadline_s=60,
         ),
     )
@@ -144,7 +141,7 @@ def _candidates() -> list[Path]:
     base = Path(getattr(sys, "_base_executable", sys.executable))
     ending = run(
         Command(
-            argv=(uv.find_uv_bin(), "python", "list", "-q", "--only-installed", "--output-format", "json"),
+            argv=(uv_program(), "python", "list", "-q", "--only-installed", "--output-format", "json"),
             deadline_s=60,
         ),
     )
