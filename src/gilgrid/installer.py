@@ -11,7 +11,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 def uv_program() -> str:
     """The path of uv's executable."""
-    # uv asks sysconfig, which fills its table without a lock up to Python 3.12: two threads that are
+    # uv asks sysconfig, which fills its table without a lock in Python 3.11: two threads that are
     # the first to ask find it half full (python/cpython#92452).
     with _ONE_AT_A_TIME:
         return uv.find_uv_bin()

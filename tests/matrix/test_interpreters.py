@@ -28,6 +28,19 @@ name = "imports"
 command = ["python", "-c", "import iniconfig"]
 """
 SUBJECT = '[subject]\nname = "tiny"\nsource = "tiny"\nbuild-requires = ["setuptools>=75.3"]\n'
+# The shortest turns that there are: threads meet wherever they can.
+ALL_ASK_AT_ONCE = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from gilgrid.installer import uv_program
+sys.setswitchinterval(1e-6)
+begin = threading.Barrier(8)
+def ask(_):
+    begin.wait()
+    return uv_program()
+with ThreadPoolExecutor(8) as pool:
+    print(len(set(pool.map(ask, range(8)))))
+"""
 FACTS = """
 import os, platform, sys, sysconfig
 print("%d.%d" % sys.version_info[:2], platform.python_version(), platform.python_implementation(),
@@ -116,3 +129,10 @@ def test_a_python_that_nobody_makes_is_unavailable(project: Project, nowhere: di
     assert done.code == 1
     assert set(project.verdicts.values()) == {"unavailable"}
     assert all("3.99" in record["reason"] for record in project.records.values())
+
+
+def test_threads_that_are_the_first_to_look_for_uv_all_find_it() -> None:
+    asked = subprocess.run(
+        [sys.executable, "-c", ALL_ASK_AT_ONCE], capture_output=True, text=True, check=False
+    )
+    assert asked.stdout == "1\n", asked.stderr
