@@ -29,7 +29,7 @@ def pair(session: nox.Session, cython: str, scipy: str) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """gilgrid's own tests, with real compilers, real environments and real deadlocks."""
+    """Gilgrid's own tests, with real compilers, real environments and real deadlocks."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
     session.run("pytest", *session.posargs)
 

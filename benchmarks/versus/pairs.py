@@ -94,7 +94,8 @@ def _gilgrid(
 ) -> tuple[float, dict[str, float]]:
     source = _copied_subject(place)
     probes = "\n".join(
-        f'[[probe]]\nname = "{name}"\ncommand = {json.dumps(command)}\nthreads = 2\ndeadline = "{DEADLINE_S} s"\n'
+        f'[[probe]]\nname = "{name}"\ncommand = {json.dumps(command)}\n'
+        f'threads = 2\ndeadline = "{DEADLINE_S} s"\n'
         for name, command in PROBES.items()
     )
     (place / "matrix.toml").write_text(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from gilgrid import files
+from gilgrid.diagnosis import first_error
 from gilgrid.environments import uv_command
 from gilgrid.errors import BuildFailedError, CancelledError, GilgridError
 from gilgrid.guard import Command, End, run
@@ -35,17 +35,6 @@ if TYPE_CHECKING:
 _DEADLINE_S = 3600.0
 _FLAGS = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
 _LOG_LIMIT_BYTES = 4 * 1024 * 1024
-
-# Ordered: a compiler's own line says more than the build tool's summary of it.
-_ERROR_LINES = (
-    re.compile(r"^\S+\.(?:pyx|pxd|pxi|py):\d+:\d+: (?!warning).+"),
-    re.compile(r"^\S+:\d+(?::\d+)?: (?:fatal )?error: .+"),
-    re.compile(r"^\S*meson\.build:\d+:\d+: ERROR: .+"),
-    re.compile(r".*(?:undefined reference|cannot find -l).*"),
-    re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception|Exit): .+"),
-    re.compile(r".*(?:not found|No such file).*"),
-    re.compile(r".*\b(?:ERROR|[Ee]rror):? .+"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,16 +172,6 @@ def unmet(requires: tuple[str, ...], environment: Environment) -> list[str]:
         if version is None or not requirement.specifier.contains(version, prereleases=True):
             missing.append(line)
     return missing
-
-
-def first_error(log: str) -> str:
-    """The line of a build's output that says what is wrong."""
-    lines = [line.strip() for line in log.splitlines()]
-    for pattern in _ERROR_LINES:
-        for line in lines:
-            if pattern.match(line):
-                return line
-    return next((line for line in reversed(lines) if line), "no output")
 
 
 def source_digest(subject: Subject) -> str:

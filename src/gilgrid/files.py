@@ -14,8 +14,8 @@ import platformdirs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# Neither part of a subject nor of a test: what tools leave behind in a source folder.
-_LEFT_BEHIND = {"__pycache__", "build", "dist", "node_modules"}
+# Neither part of a subject nor of a test: what tools leave behind in a project's own folder.
+_LEFT_BEHIND = {"build", "dist", "node_modules"}
 
 
 def cache_folder() -> Path:
@@ -74,10 +74,14 @@ def source_files(folder: Path) -> list[Path]:
         return [folder]
     found = []
     for place, folders, names in os.walk(folder):
+        left_behind = _LEFT_BEHIND if Path(place) == folder else set()
         folders[:] = [
             name
             for name in folders
-            if name not in _LEFT_BEHIND and not name.startswith(".") and not name.endswith(".egg-info")
+            if name not in left_behind
+            and name != "__pycache__"
+            and not name.startswith(".")
+            and not name.endswith(".egg-info")
         ]
         found += [Path(place, name) for name in names if Path(place, name).is_file()]
     return found

@@ -182,6 +182,8 @@ class Record:
     measured_at: str
     """UTC, ISO 8601."""
     seconds: float
+    detail: str = ""
+    """What does not fit a line: where gilgrid itself failed."""
     attempts: tuple[Attempt, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     """What was really installed while it ran, by distribution."""

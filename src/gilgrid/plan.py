@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from gilgrid.matrix import admits
@@ -60,34 +59,6 @@ def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
         if admits(matrix.only.get(probe.name, {}), cell)
     )
     return Plan(cells=tuple(cells), jobs=tuple(jobs))
-
-
-def select(whole: Plan, cell: str | None, probe: str | None) -> Plan:
-    """The part of a plan whose cells and probes match these patterns; a pattern may leave out the Python.
-
-    Of a cell, it has also the probes that do not depend on all axes; of those, all cells that it is in.
-    """
-    asked = [c for c in whole.cells if cell is None or matches(c, cell)]
-    jobs = tuple(
-        job
-        for job in whole.jobs
-        if (probe is None or fnmatchcase(job.probe, probe))
-        and (cell is None or matches(job.cell, cell) or any(_is_within(job.cell, c) for c in asked))
-    )
-    return Plan(
-        cells=tuple(
-            c
-            for c in (asked or whole.cells)
-            if any(_is_within(job_cell, c) for job_cell in dict.fromkeys(job.cell for job in jobs))
-        ),
-        jobs=jobs,
-    )
-
-
-def matches(cell: Cell, pattern: str) -> bool:
-    """Whether a cell's name, with or without its Python, matches a shell pattern."""
-    name = str(cell)
-    return fnmatchcase(name, pattern) or fnmatchcase(name.partition("-")[2], pattern)
 
 
 def combinations(matrix: Matrix, python: str) -> tuple[Cell, ...]:
@@ -259,10 +230,6 @@ def _crossed(cell: Cell, run: Mapping[str, str]) -> Cell:
             for c in cell.coordinates
         ),
     )
-
-
-def _is_within(projected: Cell, cell: Cell) -> bool:
-    return cell.projected(tuple(coordinate.axis for coordinate in projected.coordinates)) == projected
 
 
 def _pins(python: str, requirements: Iterable[str]) -> Pins:

@@ -62,7 +62,7 @@ def not_measured(workshop: Workshop, job: Job, error: BaseException, key: str) -
 
     Only a failed build is as good as a measurement; whatever else failed is tried again by the next run.
     """
-    verdict, reason, inputs, log = Verdict.ERROR, str(error), "", ""
+    verdict, reason, detail, inputs, log = Verdict.ERROR, str(error), "", "", ""
     match error:
         case UnavailableError():
             verdict = Verdict.UNAVAILABLE
@@ -74,12 +74,14 @@ def not_measured(workshop: Workshop, job: Job, error: BaseException, key: str) -
         case GilgridError():
             pass
         case _:
-            reason = "".join(traceback.format_exception(error))
+            reason = f"{type(error).__name__}: {error}"
+            detail = "".join(traceback.format_exception(error))
     return Record(
         cell=job.cell,
         probe=job.probe,
         verdict=verdict,
         reason=reason,
+        detail=detail,
         inputs=inputs,
         seconds=0.0,
         build_key=key,

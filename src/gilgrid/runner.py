@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gilgrid.workshop import Workshop
 
 # Parked probes cost no CPU, but each of them, with its supervisor, costs memory.
-_PARKED_AT_ONCE = 16
+PARKED_AT_ONCE = 16
 
 
 class Observer(Protocol):
@@ -67,7 +67,7 @@ class Run:
         self._schedule = Schedule(
             executor=self.executor,
             cpus=self.cpus,
-            most_at_once=self.cpus + _PARKED_AT_ONCE,
+            most_at_once=self.cpus + PARKED_AT_ONCE,
             can_lend=self.can_lend,
             on_start=self.observer.started,
             on_end=self.observer.ended,

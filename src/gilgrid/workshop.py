@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from gilgrid import files
 from gilgrid.builds import Build, Builds
 from gilgrid.environments import Environment, Environments
+from gilgrid.errors import GilgridError
 from gilgrid.interpreters import Interpreters, downloadable
 from gilgrid.plan import Job, Pins, Plan, input_pins, place, plan, run_pins
 
@@ -88,9 +90,10 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
             inputs = existing(pins) if pins else None
             interpreter = workshop.interpreters.local().get(cell.python)
             is_known = interpreter is not None and (inputs is not None or pins is None)
-            keys[cell] = (
-                workshop.builds.key(cell, interpreter.abi, inputs) if interpreter and is_known else None
-            )
+            keys[cell] = None
+            if interpreter and is_known:
+                with suppress(GilgridError):  # the run makes a record of it
+                    keys[cell] = workshop.builds.key(cell, interpreter.abi, inputs)
         return keys[cell]
 
     found = []

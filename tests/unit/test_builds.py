@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilgrid import builds, config
-from gilgrid.builds import Builds, first_error, unmet
+from gilgrid.builds import Builds, unmet
+from gilgrid.diagnosis import first_error
 from gilgrid.environments import Environment
 from gilgrid.errors import GilgridError
 from gilgrid.model import Cell

@@ -18,9 +18,9 @@ from gilgrid.plan import (
     place,
     plan,
     run_pins,
-    select,
     spread,
 )
+from gilgrid.selection import select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Two tests that hang and one that comes after them: what does pytest-timeout stop?"""
+"""Two tests that hang and one that comes after them: for what pytest-timeout stops."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def test_python_lock() -> None:
 
 
 def test_next() -> None:
-    """Is it still run?"""
+    """Runs, if the one before it was stopped."""

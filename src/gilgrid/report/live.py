@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from packaging.version import Version
 from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -237,7 +238,7 @@ def clock(seconds: float) -> str:
 def _sorted(matrix: Matrix, cells: Sequence[Cell]) -> list[Cell]:
     def key(cell: Cell) -> tuple[object, ...]:
         places = [matrix.axis(c.axis).versions.index(c.version) for c in cell.coordinates]
-        return cell.python, cell.is_crossed, places
+        return Version(cell.python), cell.is_crossed, places
 
     return sorted(cells, key=key)
 

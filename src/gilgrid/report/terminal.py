@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -30,6 +31,7 @@ STYLES = {
     Verdict.UNAVAILABLE: "bright_black",
     Verdict.ERROR: "reverse red",
 }
+_LOG_WIDTH = 400
 UNEXPECTED = "!"
 """Beside a verdict that is not the expected one: seen without colours too."""
 
@@ -49,6 +51,11 @@ def tables(matrix: Matrix, judged: Sequence[Judged]) -> RenderableType:
     """One table a probe, then the legend of what occurs in them."""
     parts = [part for grid in grids(matrix, judged) for part in (_table(grid), Text(""))]
     return Group(*parts, legend(judged))
+
+
+def console() -> Console:
+    """Standard output. A log has no width of its own, and rich would wrap its lines at 80."""
+    return Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
 
 
 def print_to(console: Console, renderable: RenderableType) -> None:

@@ -1,0 +1,30 @@
+"""``gilgrid plan``: what a run would do, without doing it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from gilgrid import config, files
+from gilgrid.errors import ExitCode
+from gilgrid.records import Records
+from gilgrid.report import planned, terminal
+from gilgrid.selection import chosen
+from gilgrid.workshop import Workshop, prospects
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def command(options: argparse.Namespace) -> ExitCode:
+    """Print cells, environments, builds and probes: what is cached, what would run."""
+    matrix = config.load(options.matrix)
+    workshop = Workshop.of(matrix, Records.of(matrix.project), files.cache_folder())
+    selected = chosen(workshop.plan(), options.cell, options.probe)
+    found = prospects(workshop, selected)
+    if options.json:
+        sys.stdout.write(json.dumps(planned.to_json(matrix, selected, found), indent=1) + "\n")
+    else:
+        terminal.print_to(terminal.console(), planned.tables(matrix, selected, found))
+    return ExitCode.AS_EXPECTED

@@ -1,0 +1,51 @@
+"""``gilgrid show``: the matrix from its records, wherever they were measured."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from gilgrid import config, expectations
+from gilgrid.errors import ExitCode, MistakesError
+from gilgrid.plan import Plan, combinations, plan
+from gilgrid.records import Records, all_to_json
+from gilgrid.report import terminal
+from gilgrid.report.junit import junit
+from gilgrid.report.markdown import markdown
+from gilgrid.report.svg import svg
+from gilgrid.selection import chosen
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def command(options: argparse.Namespace) -> ExitCode:
+    """Print what the records of this matrix say, in the format asked for."""
+    matrix = config.load(options.matrix)
+    records = Records.of(matrix.project)
+    found = {(record.cell, record.probe): record for record in records.read_all()}
+    for warning in records.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201 - the output
+    pythons = sorted({cell.python for cell, _ in found}, key=Version)
+    whole = plan(matrix, [cell for python in pythons for cell in combinations(matrix, python)])
+    recorded = Plan(
+        cells=whole.cells, jobs=tuple(job for job in whole.jobs if (job.cell, job.probe) in found)
+    )
+    if not recorded.jobs:
+        raise MistakesError([f"no record in {records.folder} is of this matrix: gilgrid run makes them"])
+    shown = [found[job.cell, job.probe] for job in chosen(recorded, options.cell, options.probe).jobs]
+    judged = expectations.judge(matrix, shown)
+    match options.format:
+        case "table":
+            terminal.print_to(terminal.console(), terminal.tables(matrix, judged))
+        case "markdown":
+            sys.stdout.write(markdown(matrix, judged))
+        case "junit":
+            sys.stdout.write(junit(judged))
+        case "svg":
+            sys.stdout.write(svg(matrix, judged))
+        case "json":
+            sys.stdout.write(all_to_json(shown) + "\n")
+    return ExitCode.AS_EXPECTED
