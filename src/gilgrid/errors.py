@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
 
 class ExitCode(IntEnum):
@@ -34,6 +35,9 @@ class MistakesError(GilgridError):
         self.mistakes = tuple(mistakes)
         super().__init__("\n".join(self.mistakes))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Sequence[str]]]:
+        return type(self), (self.mistakes,)
+
 
 class UnavailableError(GilgridError):
     """No such environment exists, in the resolver's own words: the cell's verdict, not a failure."""
@@ -46,6 +50,11 @@ class BuildFailedError(GilgridError):
         self.first_error = first_error
         self.log = log
         super().__init__(first_error)
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        # Pickled by its message alone it could not be made again, and a worker process that raises what
+        # cannot be read breaks the whole pool.
+        return type(self), (self.first_error, self.log)
 
 
 class RecordNotKeptError(GilgridError):
