@@ -21,7 +21,8 @@ _LEFT_BEHIND = {"build", "dist", "node_modules"}
 def cache_folder() -> Path:
     """Where environments and builds are kept: ``$GILGRID_CACHE_DIR``, else the user's cache folder."""
     named = os.environ.get("GILGRID_CACHE_DIR")
-    return Path(named) if named else platformdirs.user_cache_path("gilgrid")
+    # Absolute: what runs in a cell has another working directory.
+    return (Path(named) if named else platformdirs.user_cache_path("gilgrid")).absolute()
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -63,8 +64,9 @@ def digest_of_files(root: Path, files: Iterable[Path]) -> str:
     """A digest of names below ``root`` and contents."""
     total = hashlib.sha256()
     for file in sorted(files):
-        total.update(f"{file.relative_to(root)}\0{file.stat().st_size}\0".encode())
-        total.update(file.read_bytes())
+        content = file.read_bytes()
+        total.update(os.fsencode(file.relative_to(root)) + f"\0{len(content)}\0".encode())
+        total.update(content)
     return total.hexdigest()[:20]
 
 

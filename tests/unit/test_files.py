@@ -130,3 +130,22 @@ def test_the_cache_is_where_the_environment_says(tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("GILGRID_CACHE_DIR", str(tmp_path))
 
     assert files.cache_folder() == tmp_path
+
+
+def test_a_name_that_is_no_unicode_has_a_digest(tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"\xff.txt")
+    try:
+        odd.write_text("content")
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+
+    assert files.digest_of_files(tmp_path, [odd]) != files.digest_of_files(tmp_path, [])
+
+
+def test_a_relative_cache_folder_is_the_same_for_whoever_has_another_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GILGRID_CACHE_DIR", "cache")
+
+    assert files.cache_folder() == tmp_path / "cache"
