@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
-from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -23,6 +23,9 @@ _FORMATS = ("table", "markdown", "json", "junit", "svg")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a mistake of the user's is a sentence, not a traceback."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a table, or a probe's words, in an old locale
     try:
         # Only the command that was asked for: what another one needs takes time to import.
         return int(import_module(f"gilgrid.commands.{options.command}").command(options))
@@ -39,13 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as in gilgrid show | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.GILGRID_FAILED
+    except OSError as error:  # no room, no permission: the machine's, and nothing of it is a bug
+        where = f"{error.filename}: " if error.filename else ""
+        _say(
+            f"{where}{error.strerror}; the cache folder is $GILGRID_CACHE_DIR, records lie beside matrix.toml"
+        )
+        return ExitCode.GILGRID_FAILED
     except Exception:  # noqa: BLE001 - Python's own exit code would say that a verdict differs
         traceback.print_exc()
         _say("this is a bug of gilgrid: please report it, with the lines above")
         return ExitCode.GILGRID_FAILED
 
 
-_say = partial(print, file=sys.stderr)
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)  # noqa: T201 - the one boundary where errors are told
 
 
 def _parser() -> argparse.ArgumentParser:
