@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.metadata import distributions
 from pathlib import Path
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
 _DEADLINE_S = 3600.0
 _FLAGS = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
+# Besides them: where gcc, clang and pkg-config look, which linker they take, and how build backends are told.
+_ALSO_READ = re.compile(
+    r"CPATH|(C|CPLUS|OBJC)_INCLUDE_PATH|LIBRARY_PATH|LD_RUN_PATH|COMPILER_PATH|GCC_EXEC_PREFIX"
+    r"|AR|ARFLAGS|AS|CPP|FC|FFLAGS|LD|LDSHARED|LDCXXSHARED|RANLIB|(CC|CXX|FC)_LD"
+    r"|(CMAKE|CYTHON|DISTUTILS|MESON|NPY|PKG_CONFIG|SETUPTOOLS|SKBUILD)_.+"
+)
 _LOG_LIMIT_BYTES = 4 * 1024 * 1024
 
 
@@ -125,7 +132,13 @@ class Builds:
 
     def _build(self, draft: Path, environment: Environment) -> None:
         begin = time.monotonic()
-        log = _compile(self._matrix.subject, draft, environment)
+        subject = self._matrix.subject
+        if subject.folder:
+            # Some backends write beside the sources, where another build reads.
+            _copy(subject.folder, draft / "source")
+            if source_digest(replace(subject, source=draft / "source")) != self._source_digest:
+                raise GilgridError(f"{subject.folder} was changed since this run began: run again")
+        log = _compile(subject, draft, environment)
         (draft / "build.log").write_text(log, encoding="utf-8")
         wheel = next((draft / "wheel").glob("*.whl"))
         uv_command(
@@ -183,9 +196,13 @@ def source_digest(subject: Subject) -> str:
 
 @cache
 def toolchain() -> tuple[str, ...]:
-    """The compilers, as they name themselves, and the flags that they are given."""
+    """The compilers, as they name themselves, and what they and build backends read of the environment."""
     named = [os.environ.get("CC", "cc"), os.environ.get("CXX", "c++")]
-    return (*map(_compiler_version, named), *(f"{flag}={os.environ.get(flag, '')}" for flag in _FLAGS))
+    also = sorted(name for name in os.environ if _ALSO_READ.fullmatch(name))
+    return (
+        *map(_compiler_version, named),
+        *(f"{name}={os.environ.get(name, '')}" for name in (*_FLAGS, *also)),
+    )
 
 
 def _compiler_version(name: str) -> str:
@@ -202,20 +219,21 @@ def _compiler_version(name: str) -> str:
     return answer.stdout.partition("\n")[0]
 
 
+def _copy(folder: Path, to: Path) -> None:
+    for file in files.source_files(folder):
+        copy = to / file.relative_to(folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(file, copy)
+
+
 def _compile(subject: Subject, draft: Path, environment: Environment) -> str:
-    """Make ``draft/wheel/*.whl`` and return the output of all tools."""
+    """Make ``draft/wheel/*.whl``, of ``draft/source`` or of an sdist, and return the output of all tools."""
     wheel = draft / "wheel"
     settings = [f"--config-setting={key}={value}" for key, value in subject.build_settings.items()]
     if subject.folder:
-        # Some backends write beside the sources, where another build reads.
-        source = draft / "source"
-        for file in files.source_files(subject.folder):
-            copy = source / file.relative_to(subject.folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, copy)
         argv = (
             uv_program(), "build", "--wheel", "--no-build-isolation", "--color=never",
-            "--python", str(environment.python), "--out-dir", str(wheel), *settings, str(source),
+            "--python", str(environment.python), "--out-dir", str(wheel), *settings, str(draft / "source"),
         )  # fmt: skip
     else:
         argv = (

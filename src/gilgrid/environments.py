@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from gilgrid.locks import lock
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gilgrid.interpreters import Interpreters
+    from gilgrid.interpreters import Interpreter, Interpreters
     from gilgrid.plan import Pins
 
 _DEADLINE_S = 900.0
@@ -121,7 +121,7 @@ class Environments:
         interpreter = self._interpreters.local().get(pins.python)
         if "locked" not in known or interpreter is None:
             return None
-        return _read(self._marker(tuple(known["locked"]), interpreter.path, interpreter.version))
+        return _read(self._marker(tuple(known["locked"]), interpreter))
 
     def obtain(self, pins: Pins) -> Environment:
         """The environment for these pins, made where it does not stand yet.
@@ -130,17 +130,18 @@ class Environments:
         """
         interpreter = self._interpreters.obtain(pins.python)
         locked = self.resolve(pins)
-        marker = self._marker(locked, interpreter.path, interpreter.version)
+        marker = self._marker(locked, interpreter)
         if found := _read(marker):
             return found
         with lock(marker.with_suffix(".lock")):
             if found := _read(marker):  # made by another process while this one waited
                 return found
-            return _make(marker, locked, interpreter.path, interpreter.version, interpreter.abi)
+            return _make(marker, locked, interpreter)
 
-    def _marker(self, locked: tuple[str, ...], path: str, version: str) -> Path:
+    def _marker(self, locked: tuple[str, ...], interpreter: Interpreter) -> Path:
         # Written last: a folder without its marker is a leftover of an interrupted run.
-        return self._folder / f"{files.digest(locked, path, version)}.json"
+        identity = interpreter.path, interpreter.version, interpreter.abi
+        return self._folder / f"{files.digest(locked, *identity)}.json"
 
 
 def uv_command(*arguments: str | Path, log: str) -> str:
@@ -179,7 +180,7 @@ def _resolve(pins: Pins) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
-def _make(marker: Path, locked: tuple[str, ...], python: str, version: str, abi: str) -> Environment:
+def _make(marker: Path, locked: tuple[str, ...], interpreter: Interpreter) -> Environment:
     folder = marker.with_suffix("")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -189,7 +190,7 @@ def _make(marker: Path, locked: tuple[str, ...], python: str, version: str, abi:
     wanted.write_text("\n".join(locked) + "\n", encoding="utf-8")
     named = f"environment of {', '.join(locked)}"
     try:
-        uv_command("venv", "--quiet", "--allow-existing", "--python", python, place, log=named)
+        uv_command("venv", "--quiet", "--allow-existing", "--python", interpreter.path, place, log=named)
         if locked:
             uv_command(
                 "pip", "install", "--quiet", "--python", place, "--no-deps", "--only-binary", ":all:",
@@ -198,14 +199,11 @@ def _make(marker: Path, locked: tuple[str, ...], python: str, version: str, abi:
             )  # fmt: skip
     except UnavailableError as error:  # it resolved, so that it cannot be installed is a failure
         raise GilgridError(f"{named}: {error}") from error
-    environment = Environment(folder=place, interpreter=version, abi=abi, versions={})
-    versions = installed(environment.site_packages)
-    _check(locked, versions, named)
-    files.write_json(
-        marker,
-        {"folder": str(place), "interpreter": version, "abi": abi, "versions": versions, "locked": locked},
-    )
-    return Environment(folder=place, interpreter=version, abi=abi, versions=versions)
+    bare = Environment(folder=place, interpreter=interpreter.version, abi=interpreter.abi, versions={})
+    environment = replace(bare, versions=installed(bare.site_packages))
+    _check(locked, environment.versions, named)
+    files.write_json(marker, {**asdict(environment), "folder": str(place), "locked": locked})
+    return environment
 
 
 def installed(site_packages: Path) -> dict[str, str]:

@@ -17,12 +17,23 @@ from gilgrid.locks import lock
 
 OLDEST = (3, 8)
 
+# Two Pythons of one version may have been configured otherwise: a compiler sees that in pyconfig.h, and
+# setuptools compiles with the flags that the interpreter was compiled with.
 _FACTS = """
-import json, os, platform, sys, sysconfig
+import hashlib, json, os, platform, sys, sysconfig
+compiled_with = [sysconfig.get_config_var(name) for name in ("CC", "CXX", "CFLAGS", "CCSHARED", "LDSHARED")]
+configured = hashlib.sha256(repr([platform.python_version(), compiled_with]).encode())
+try:
+    with open(sysconfig.get_config_h_filename(), "rb") as header:
+        configured.update(header.read())
+except OSError:
+    pass
 print(json.dumps({
     "python": "%d.%d" % sys.version_info[:2],
     "version": platform.python_version(),
-    "abi": "%s-%s" % (sysconfig.get_config_var("SOABI"), sysconfig.get_platform()),
+    "abi": "%s-%s-%s" % (
+        sysconfig.get_config_var("SOABI"), sysconfig.get_platform(), configured.hexdigest()[:8]
+    ),
     "implementation": platform.python_implementation(),
     "has_headers": os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")),
 }))
@@ -38,8 +49,10 @@ class Interpreter:
     """As cells name it: ``3.11``."""
     version: str
     abi: str
-    """Extension suffix and platform: builds for one do not load in another."""
+    """Extension suffix, platform and a digest of how it was configured: what a build for it depends on."""
     has_headers: bool
+    modified_ns: int
+    """Of its executable: an upgrade in place makes another Python of it."""
 
 
 class Interpreters:
@@ -98,7 +111,7 @@ class Interpreters:
             remembered = [Interpreter(**facts) for facts in files.read_json(self._file) or []]
         except TypeError:  # written by another version of gilgrid
             return []
-        is_whole = all(Path(interpreter.path).exists() for interpreter in remembered)
+        is_whole = all(_modified_ns(Path(i.path)) == i.modified_ns for i in remembered)
         return remembered if is_whole and any(i.python == _own() for i in remembered) else []
 
 
@@ -156,6 +169,7 @@ def _candidates() -> list[Path]:
 
 
 def _ask(path: Path) -> Interpreter | None:
+    modified_ns = _modified_ns(path)
     try:
         answer = subprocess.run(
             [path, "-I", "-c", _FACTS],
@@ -169,7 +183,14 @@ def _ask(path: Path) -> Interpreter | None:
         return None  # a broken interpreter is as good as none
     if facts.pop("implementation") != "CPython":
         return None
-    return Interpreter(path=str(path), **facts)
+    return Interpreter(path=str(path), modified_ns=modified_ns, **facts)
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _last_cause(output: str) -> str:

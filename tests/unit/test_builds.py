@@ -129,6 +129,28 @@ def test_another_compiler_or_flag_is_another_build(
     assert house.key() != before
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CPATH",
+        "CPLUS_INCLUDE_PATH",
+        "LIBRARY_PATH",
+        "PKG_CONFIG_PATH",
+        "CXX_LD",
+        "SETUPTOOLS_SCM_PRETEND_VERSION",
+    ],
+)
+def test_where_a_compiler_looks_is_part_of_the_build(
+    house: House, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv(name, raising=False)
+    before = house.key()
+    monkeypatch.setenv(name, "/elsewhere")
+    builds.toolchain.cache_clear()
+
+    assert house.key() != before
+
+
 def test_a_changed_source_is_another_build(house: House) -> None:
     before = house.key()
     (house.folder / "tiny" / "a.pyx").write_text("a = 2\n")
@@ -143,6 +165,18 @@ def test_a_source_saved_during_a_run_does_not_split_it(house: House) -> None:
     (house.folder / "tiny" / "a.pyx").write_text("a = 2\n")
 
     assert one_run.key(Cell.parse(CELL), ABI, house.environment("1.10.1")) == before
+
+
+def test_a_source_saved_during_a_run_is_not_built_under_the_key_of_the_former_one(house: House) -> None:
+    matrix = config.parse(TEXT, house.folder / "matrix.toml", shown="matrix.toml")
+    one_run = Builds(house.folder / "cache", matrix)
+    key = one_run.key(Cell.parse(CELL), ABI, house.environment("1.10.1"))
+    (house.folder / "tiny" / "a.pyx").write_text("a = 2\n")
+
+    with pytest.raises(GilgridError, match=r"tiny was changed since this run began: run again$"):
+        one_run.obtain(key, house.environment("1.10.1"))
+
+    assert one_run.existing(key) is None
 
 
 def test_inputs_that_match_nothing_are_told_with_their_key(house: House) -> None:
