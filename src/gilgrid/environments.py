@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _DEADLINE_S = 900.0
 # A version that has no wheel today rarely has one tomorrow, but it may.
 _UNAVAILABLE_FOR_S = 24 * 3600.0
+_NOT_OF_THE_SHELL = (
+    *("PYTHON", "PYTEST_"),
+    *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "NUMEXPR_"),
+)
 _UNSATISFIABLE = 1  # uv's exit code; 2 is a failure of the network or of uv
 
 
@@ -62,10 +66,13 @@ class Environment:
         """
         # Whatever chose the Python that runs gilgrid must not choose the one of the cell.
         # Nor may its settings: PYTHONDONTWRITEBYTECODE alone makes a probe take 0.9 s instead of 0.3 s.
+        # Nor may a shell decide on threads or on pytest's options: with OMP_THREAD_LIMIT=1 nothing hangs.
+        # What a probe is to have of these, its env in matrix.toml says.
         variables = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith("PYTHON") and name not in {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON"}
+            if not name.startswith(_NOT_OF_THE_SHELL)
+            and name not in {"VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON"}
         }
         variables["PATH"] = os.pathsep.join(
             [
