@@ -75,7 +75,7 @@ def source_files(folder: Path) -> list[Path]:
     if folder.is_file():
         return [folder]
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(folder, followlinks=True):
         left_behind = _LEFT_BEHIND if Path(place) == folder else set()
         folders[:] = [
             name
@@ -84,6 +84,12 @@ def source_files(folder: Path) -> list[Path]:
             and name != "__pycache__"
             and not name.startswith(".")
             and not name.endswith(".egg-info")
+            and not _leads_back(Path(place, name))
         ]
         found += [Path(place, name) for name in names if Path(place, name).is_file()]
     return found
+
+
+def _leads_back(folder: Path) -> bool:
+    """Whether a folder is a link to one that it lies in: to follow it would never end."""
+    return folder.is_symlink() and folder.parent.resolve().is_relative_to(folder.resolve())

@@ -149,3 +149,14 @@ def test_a_relative_cache_folder_is_the_same_for_whoever_has_another_working_dir
     monkeypatch.setenv("GILGRID_CACHE_DIR", "cache")
 
     assert files.cache_folder() == tmp_path / "cache"
+
+
+def test_sources_behind_links_are_sources_and_a_circle_of_links_ends(tmp_path: Path) -> None:
+    package, elsewhere = tmp_path / "package", tmp_path / "elsewhere"
+    for place in (package, elsewhere):
+        place.mkdir()
+        (place / "a.c").touch()
+    (package / "shared").symlink_to(elsewhere)
+    (package / "self").symlink_to(package)
+
+    assert sorted(files.source_files(package)) == [package / "a.c", package / "shared" / "a.c"]
