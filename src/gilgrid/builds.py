@@ -82,6 +82,13 @@ class Builds:
             else:
                 seen[name] = coordinate.version
         subject = self._matrix.subject
+        if inputs_from:
+            # What the axes bring along (NumPy with SciPy) and the build asks for by name is compiled in too,
+            # in the version that follows from theirs.
+            for line in subject.build_requires:
+                name = str(canonicalize_name(Requirement(line).name))
+                if name in inputs_from.versions:
+                    seen.setdefault(name, inputs_from.versions[name])
         return files.digest(
             self._source_digest,
             abi,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -85,6 +86,18 @@ def test_another_version_with_the_same_inputs_needs_no_build(house: House) -> No
     later = CELL.replace("scipy1.10.1", "scipy1.17.1")
 
     assert house.key() == house.key(later, inputs=house.environment("1.17.1"))
+
+
+def test_what_the_axes_bring_along_is_part_of_the_build_where_it_is_asked_for(house: House) -> None:
+    later = CELL.replace("scipy1.10.1", "scipy1.17.1")
+    old, new = (
+        replace(house.environment(scipy), versions={"scipy": scipy, "numpy": numpy})
+        for scipy, numpy in (("1.10.1", "1.26.4"), ("1.17.1", "2.4.6"))
+    )
+    asking = TEXT.replace('["ninja"]', '["ninja", "NumPy>=1"]')
+
+    assert house.key(inputs=old) == house.key(later, inputs=new)
+    assert house.key(inputs=old, text=asking) != house.key(later, inputs=new, text=asking)
 
 
 def test_another_content_of_the_inputs_is_another_build(house: House) -> None:
