@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from gilgrid import files
 from gilgrid.builds import Build, Builds
 from gilgrid.environments import Environment, Environments
-from gilgrid.errors import GilgridError
+from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.interpreters import Interpreters, downloadable
 from gilgrid.plan import Job, Pins, Plan, input_pins, place, plan, run_pins
 
@@ -35,7 +36,12 @@ class Workshop:
 
     @classmethod
     def of(cls, matrix: Matrix, records: Records, cache_folder: Path) -> Workshop:
-        """A workshop on one cache folder."""
+        """A workshop on one cache folder. Raises ``MistakesError`` where nothing could be found in it."""
+        if os.pathsep in str(cache_folder):  # which neither PATH nor PYTHONPATH can hold
+            sentence = (
+                f"{cache_folder}: '{os.pathsep}' cannot be part of a cache folder; set GILGRID_CACHE_DIR"
+            )
+            raise MistakesError([sentence])
         interpreters = Interpreters(cache_folder)
         return cls(
             matrix=matrix,

@@ -54,6 +54,17 @@ def test_a_cache_folder_that_cannot_be_is_told_by_its_name(
     assert line.startswith(f"{matrix / 'cache'}: Not a directory")
 
 
+def test_a_cache_folder_that_no_search_path_can_hold_is_refused(
+    matrix: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GILGRID_CACHE_DIR", str(matrix.parent / "a:b"))
+
+    code = main(["plan", "--matrix", str(matrix)])
+
+    assert code == ExitCode.MISTAKE
+    assert capsys.readouterr().err.startswith(f"{matrix.parent}/a:b: ':' cannot be part of a cache folder")
+
+
 def test_an_old_locale_gets_the_tables_too(matrix: Path) -> None:
     Records.of(matrix.parent).write(
         Record(
