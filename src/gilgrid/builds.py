@@ -41,6 +41,7 @@ _ALSO_READ = re.compile(
     r"|AR|ARFLAGS|AS|CPP|FC|FFLAGS|LD|LDSHARED|LDCXXSHARED|RANLIB|(CC|CXX|FC)_LD"
     r"|(CMAKE|CYTHON|DISTUTILS|MESON|NPY|PKG_CONFIG|SETUPTOOLS|SKBUILD)_.+"
 )
+_LEAST_FREE_BYTES = 16 * 1024 * 1024
 _LOG_LIMIT_BYTES = 4 * 1024 * 1024
 
 
@@ -265,5 +266,9 @@ def _compile(subject: Subject, draft: Path, environment: Environment) -> str:
     if ending.end is End.DEADLINE:
         raise BuildFailedError(f"still building after {_DEADLINE_S:.0f} s", ending.output)
     if ending.exit_code != 0:
+        # An assembler may say nothing of a full disk: what is left is the better witness.
+        for place in (draft, Path(tempfile.gettempdir())):
+            if shutil.disk_usage(place).free < _LEAST_FREE_BYTES:
+                raise GilgridError(f"building: no room is left in {place}; make some and run again")
         raise BuildFailedError(first_error(ending.output), ending.output)
     return ending.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from gilgrid import builds, config
 from gilgrid.builds import Builds, unmet
 from gilgrid.diagnosis import first_error
 from gilgrid.environments import Environment
-from gilgrid.errors import GilgridError
+from gilgrid.errors import BuildFailedError, GilgridError
 from gilgrid.model import Cell
 
 if TYPE_CHECKING:
@@ -190,6 +191,20 @@ def test_a_source_saved_during_a_run_is_not_built_under_the_key_of_the_former_on
         one_run.obtain(key, house.environment("1.10.1"))
 
     assert one_run.existing(key) is None
+
+
+@pytest.mark.parametrize(("free", "blamed"), [(1 << 30, BuildFailedError), (1 << 20, GilgridError)])
+def test_a_full_disk_is_not_blamed_on_the_subject(
+    house: House, monkeypatch: pytest.MonkeyPatch, free: int, blamed: type[GilgridError]
+) -> None:
+    # Pretended: to fill a real one takes a file system of one's own.
+    monkeypatch.setattr("shutil.disk_usage", lambda _place: SimpleNamespace(free=free))
+    matrix = config.parse(TEXT, house.folder / "matrix.toml", shown="matrix.toml")
+
+    with pytest.raises(GilgridError) as failure:  # the environment has no Python, so that nothing builds
+        Builds(house.folder / "cache", matrix).obtain("key", house.environment("1.10.1"))
+
+    assert type(failure.value) is blamed
 
 
 def test_inputs_that_match_nothing_are_told_with_their_key(house: House) -> None:
