@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import queue
 import time
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+
+from gilgrid.errors import GilgridError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +108,10 @@ class Schedule:
 
         self._since[task] = time.monotonic()
         self.on_start(task)
-        future = self.executor.submit(task.work, on_quiet=on_quiet if self.can_lend else None)
+        try:
+            future = self.executor.submit(task.work, on_quiet=on_quiet if self.can_lend else None)
+        except BrokenExecutor as error:
+            raise GilgridError(f"a worker was lost, and its executor takes no more: {error}") from error
         self._running[future] = task
         future.add_done_callback(lambda done: self._events.put(lambda: self._end(done)))
 

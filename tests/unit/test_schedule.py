@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gilgrid.errors import GilgridError
 from gilgrid.schedule import Schedule, Task
 
 if TYPE_CHECKING:
@@ -266,3 +267,15 @@ def test_time_is_counted_by_kind() -> None:
     ledger.run()
 
     assert list(ledger.schedule.spent_s) == ["probe"]
+
+
+def test_an_executor_that_lost_its_workers_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_arguments: object, **_options: object) -> None:
+        raise BrokenExecutor("terminated abruptly")
+
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", lost)
+    ledger = Ledger(1)
+    ledger.add("a")
+
+    with pytest.raises(GilgridError, match=r"^a worker was lost, .* terminated abruptly$"):
+        ledger.run()
