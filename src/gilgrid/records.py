@@ -53,6 +53,8 @@ class Records:
     def write(self, record: Record) -> None:
         """Keep a record; the file holds the former one or this one at every moment."""
         path = self.path(record.cell, record.probe)
+        # With an empty cache nobody has looked at what is there: set aside what this gilgrid cannot read.
+        self._read(path)
         try:
             files.write_json(path, to_json(record))
             self.written += 1

@@ -170,6 +170,19 @@ def test_a_new_measurement_leaves_what_was_set_aside(records: Records) -> None:
     assert path.with_name("held.json.1.aside").read_text() == "damaged"
 
 
+@pytest.mark.parametrize("content", ['{"schema": 99}', "half"])
+def test_a_record_that_nobody_looked_at_is_set_aside_before_another_takes_its_place(
+    records: Records, content: str
+) -> None:
+    path = write_raw(records, content)
+
+    records.write(FULL)
+
+    assert path.with_name("held.json.1.aside").read_text() == content
+    assert len(records.warnings) == 1
+    assert records.read(CELL, "held") == FULL
+
+
 def test_a_damaged_record_does_not_hide_the_others(records: Records) -> None:
     records.write(FULL)
     records.path(CELL, "broken").write_text("{")
