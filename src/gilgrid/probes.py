@@ -8,11 +8,14 @@ as often as it likes. The file can make a good exit code worse, never a bad one 
 from __future__ import annotations
 
 import json
+import os
 import reprlib
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,9 +56,10 @@ def attempt(
     on_quiet: Callable[[bool], None] | None = None,
 ) -> Attempt:
     """Run the probe's command once. Raises ``CancelledError`` where it was cancelled."""
-    # A folder of its own: python -m finds what lies in the working directory before what is installed.
-    with tempfile.TemporaryDirectory(prefix="gilgrid-probe-", ignore_cleanup_errors=True) as scratch:
+    scratch = tempfile.mkdtemp(prefix="gilgrid-probe-")
+    try:
         result_file = Path(scratch, "result.json")
+        # A folder of its own: python -m finds what lies in the working directory before what is installed.
         work = Path(scratch, "work")
         work.mkdir()
         ending = run(
@@ -76,6 +80,11 @@ def attempt(
         if ending.end is End.CANCELLED:
             raise CancelledError(probe.name)
         result = read_result(result_file)
+    finally:
+        # What cannot be removed stays. TemporaryDirectory raises nevertheless, and folders in folders without
+        # end are too many for rmtree, which calls itself for each.
+        with suppress(RecursionError):
+            shutil.rmtree(scratch, ignore_errors=True)
     judged = judge(ending, result, probe.deadline_s)
     return replace(judged, output=judged.output.replace(scratch, "$SCRATCH"))
 
@@ -111,11 +120,11 @@ def read_result(path: Path) -> Result:
     """Read the file a command may have written; a file that cannot be used is a fault, never an exception."""
     try:
         if not path.is_file():  # to open a FIFO is to wait for ever
-            return Result()
+            return Result(fault="its result file is no file") if os.path.lexists(path) else Result()
         with path.open("rb") as file:
             text = file.read(_RESULT_LIMIT_BYTES + 1)
-    except OSError:
-        return Result()
+    except OSError as error:
+        return Result(fault=f"its result file cannot be read ({error.strerror})")
     if len(text) > _RESULT_LIMIT_BYTES:
         return Result(fault=f"its result file is over {_RESULT_LIMIT_BYTES} bytes")
     try:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gilgrid.environments import Environment
 from gilgrid.guard import End, Ending, Leftover
-from gilgrid.model import Check, Verdict
-from gilgrid.probes import Result, judge, read_result
+from gilgrid.model import Check, Probe, Verdict
+from gilgrid.probes import Result, attempt, judge, read_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,10 +172,17 @@ def test_a_file_that_is_not_utf_8_is_a_fault(tmp_path: Path) -> None:
     assert read_result(path).fault
 
 
-def test_a_fifo_in_place_of_the_file_does_not_hang_gilgrid(tmp_path: Path) -> None:
+def test_a_fifo_in_place_of_the_file_is_a_fault_and_does_not_hang_gilgrid(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "result.json")
 
-    assert read_result(tmp_path / "result.json") == Result()
+    assert read_result(tmp_path / "result.json").fault
+
+
+@pytest.mark.parametrize("target", ["result.json", "nowhere", "/dev/zero", "."])
+def test_a_link_to_what_is_no_file_is_a_fault(tmp_path: Path, target: str) -> None:
+    (tmp_path / "result.json").symlink_to(target)
+
+    assert read_result(tmp_path / "result.json").fault
 
 
 def test_what_a_probe_says_of_itself_is_one_printable_line(tmp_path: Path) -> None:
@@ -184,3 +195,18 @@ def test_what_a_probe_says_of_itself_is_one_printable_line(tmp_path: Path) -> No
 
     assert result.running == r"a \x1b[2J\ud800\x00"
     assert result.checks[0].name == "b c"
+
+
+def test_folders_that_are_too_many_to_remove_are_held_against_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    environment = Environment(folder=tmp_path, interpreter="3.11.7", abi="cp311", versions={})
+    program = "import os\nfor _ in range(1500): os.mkdir('d'); os.chdir('d')"
+
+    made = attempt(
+        Probe(name="nests", command=(), axes=()), (sys.executable, "-c", program), environment, None
+    )
+
+    subprocess.run(["/bin/rm", "-rf", *tmp_path.iterdir()], check=True)  # pytest could not
+    assert made.verdict is Verdict.OK, made.output
