@@ -25,6 +25,7 @@ from gilgrid.errors import BuildFailedError, CancelledError, GilgridError
 from gilgrid.guard import Command, End, run
 from gilgrid.installer import uv_program
 from gilgrid.locks import lock
+from gilgrid.packages import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,17 +107,20 @@ class Builds:
 
     def existing(self, key: str) -> Build | None:
         """The build of that key where it stands already."""
-        known = files.read_json(self._folder / key / "build.json")
-        if not known:
-            return None
-        return Build(
-            key=key,
-            site=self._folder / key / "site",
-            log=self._folder / key / "build.log",
-            seconds=known["seconds"],
-            versions=known["versions"],
-            requires=tuple(known["requires"]),
-        )
+        folder = self._folder / key
+        match files.read_json(folder / "build.json"):
+            case {"seconds": float(seconds), "versions": dict(versions), "requires": list(requires)} if (
+                is_whole(folder / "site")
+            ):
+                return Build(
+                    key=key,
+                    site=folder / "site",
+                    log=folder / "build.log",
+                    seconds=seconds,
+                    versions=versions,
+                    requires=tuple(requires),
+                )
+        return None
 
     def obtain(self, key: str, environment: Environment) -> Build:
         """Build the subject in that environment, unless its key stands. Raises ``BuildFailedError``."""
@@ -130,6 +134,7 @@ class Builds:
             draft = Path(tempfile.mkdtemp(dir=self._folder, prefix=f".{key}-"))
             try:
                 self._build(draft, environment)
+                shutil.rmtree(self._folder / key, ignore_errors=True)  # of which a part was removed
                 draft.replace(self._folder / key)
             finally:
                 shutil.rmtree(draft, ignore_errors=True)
@@ -180,19 +185,6 @@ class Builds:
         content = files.digest_of_files(root, found)
         files.write_json(remembered, {"digest": content, "axis": axis, "version": version})
         return content
-
-
-def unmet(requires: tuple[str, ...], environment: Environment) -> list[str]:
-    """The requirements of a wheel that an environment does not meet."""
-    missing = []
-    for line in requires:
-        requirement = Requirement(line)
-        if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
-            continue
-        version = environment.versions.get(str(canonicalize_name(requirement.name)))
-        if version is None or not requirement.specifier.contains(version, prereleases=True):
-            missing.append(line)
-    return missing
 
 
 def source_digest(subject: Subject) -> str:

@@ -8,9 +8,8 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -20,6 +19,7 @@ from gilgrid.errors import CancelledError, GilgridError, UnavailableError
 from gilgrid.guard import Command, End, run
 from gilgrid.installer import uv_program
 from gilgrid.locks import lock
+from gilgrid.packages import installed, recorded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,11 +101,14 @@ class Environments:
         Raises ``UnavailableError`` with the resolver's reason where they cannot be had as wheels.
         """
         file = self._resolutions / f"{files.digest(asdict(pins))}.json"
-        known = files.read_json(file) or {}
-        if "locked" in known:
-            return tuple(known["locked"])
-        if time.time() - known.get("at", 0) < _UNAVAILABLE_FOR_S:
-            raise UnavailableError(known["unavailable"])
+        match files.read_json(file):
+            case {"locked": list(known)}:
+                return tuple(known)
+            case {"unavailable": str(reason), "at": int() | float() as at} if (
+                # A clock that was set back must not make it last for years.
+                0 <= time.time() - at < _UNAVAILABLE_FOR_S
+            ):
+                raise UnavailableError(reason)
         try:
             locked = _resolve(pins)
         except UnavailableError as error:
@@ -124,11 +127,11 @@ class Environments:
 
     def existing(self, pins: Pins) -> Environment | None:
         """The environment for these pins where it stands already. Starts no process."""
-        known = files.read_json(self._resolutions / f"{files.digest(asdict(pins))}.json") or {}
         interpreter = self._interpreters.local().get(pins.python)
-        if "locked" not in known or interpreter is None:
-            return None
-        return _read(self._marker(tuple(known["locked"]), interpreter))
+        match files.read_json(self._resolutions / f"{files.digest(asdict(pins))}.json"):
+            case {"locked": list(locked)} if interpreter:
+                return _read(self._marker(tuple(locked), interpreter))
+        return None
 
     def obtain(self, pins: Pins) -> Environment:
         """The environment for these pins, made where it does not stand yet.
@@ -213,14 +216,6 @@ def _make(marker: Path, locked: tuple[str, ...], interpreter: Interpreter) -> En
     return environment
 
 
-def installed(site_packages: Path) -> dict[str, str]:
-    """What lies in a folder of packages: version by distribution."""
-    return {
-        str(canonicalize_name(distribution.name)): distribution.version
-        for distribution in distributions(path=[str(site_packages)])
-    }
-
-
 def _check(locked: tuple[str, ...], versions: Mapping[str, str], named: str) -> None:
     for line in locked:
         requirement = Requirement(line)
@@ -230,15 +225,20 @@ def _check(locked: tuple[str, ...], versions: Mapping[str, str], named: str) -> 
 
 
 def _read(marker: Path) -> Environment | None:
-    known: Any = files.read_json(marker)
-    if not known or not Path(known["folder"], "bin", "python").exists():
-        return None
-    return Environment(
-        folder=Path(known["folder"]),
-        interpreter=known["interpreter"],
-        abi=known["abi"],
-        versions=known["versions"],
-    )
+    match files.read_json(marker):
+        case {
+            "folder": str(folder),
+            "interpreter": str(interpreter),
+            "abi": str(abi),
+            "versions": dict(versions),
+        } if _stands(Path(folder), versions):
+            return Environment(folder=Path(folder), interpreter=interpreter, abi=abi, versions=versions)
+    return None
+
+
+def _stands(folder: Path, versions: Mapping[str, str]) -> bool:
+    found = [name for site in folder.glob("lib/python*/site-packages") for name in recorded(site)]
+    return (folder / "bin" / "python").exists() and versions.keys() <= set(found)
 
 
 def _reason(output: str) -> str:

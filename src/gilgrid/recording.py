@@ -8,10 +8,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from gilgrid import probes
-from gilgrid.environments import installed
 from gilgrid.errors import BuildFailedError, GilgridError, UnavailableError
 from gilgrid.machine import machine
 from gilgrid.model import Record, Verdict, agreed
+from gilgrid.packages import installed
 from gilgrid.plan import command, run_pins
 from gilgrid.workshop import inputs_of
 
@@ -68,7 +68,7 @@ def not_measured(workshop: Workshop, job: Job, error: BaseException, key: str) -
             verdict = Verdict.UNAVAILABLE
         case BuildFailedError():
             verdict, reason = Verdict.BUILD_FAILED, error.first_error
-            log = str(workshop.records.keep_log(key, error.log))
+            log = _kept(workshop, key, error.log)
             environment = workshop.environments.existing(run_pins(workshop.matrix, job.cell))
             inputs = inputs_of(workshop, job, environment, key) if environment else ""
         case GilgridError():
@@ -100,7 +100,16 @@ def _circumstances() -> dict[str, Any]:
 
 def _kept_log(workshop: Workshop, build: Build) -> str:
     try:
-        return str(workshop.records.keep_log(build.key, build.log.read_text(encoding="utf-8")))
+        log = build.log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return _kept(workshop, build.key, log)
+
+
+def _kept(workshop: Workshop, key: str, log: str) -> str:
+    # A verdict is not lost because there is no room for the log beside it.
+    try:
+        return str(workshop.records.keep_log(key, log))
     except OSError:
         return ""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gilgrid import builds, probes
+from gilgrid import packages, probes
 from gilgrid.errors import (
     CancelledError,
     GilgridError,
@@ -126,7 +126,7 @@ class Run:
 
     def _probe(self, job: Job, rank: int, environment: Environment, build: Build | None) -> None:
         probe = self.workshop.probe(job.probe)
-        missing = builds.unmet(build.requires, environment) if build else []
+        missing = packages.unmet(build.requires, environment) if build else []
         if missing:
             sentence = (
                 f"the subject needs {', '.join(missing)} while it runs, and the environment has it not; "

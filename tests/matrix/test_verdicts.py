@@ -209,3 +209,16 @@ def _of_grid(probe: str, rows: list[list[str]]) -> dict[str, str]:
         for row, *verdicts in body
         for column, verdict in zip(columns, verdicts, strict=True)
     }
+
+
+def test_a_build_log_that_cannot_be_kept_costs_no_verdict(project: Project, done: Done) -> None:
+    logs = project.folder / ".gilgrid/builds"
+    kept = logs.rename(logs.with_name("kept"))
+    logs.touch()  # a file where the folder should be
+    try:
+        again = project.run("run", "--rerun", "--cell", "*iniconfig1*", "--probe", "well")
+        assert (again.code, again.err) == (done.code, "")
+        assert project.verdicts[f"{BROKEN} well"] == "build-failed"
+    finally:
+        logs.unlink()
+        kept.rename(logs)

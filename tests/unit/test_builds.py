@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilgrid import builds, config
-from gilgrid.builds import Builds, unmet
+from gilgrid.builds import Builds
 from gilgrid.diagnosis import first_error
 from gilgrid.environments import Environment
 from gilgrid.errors import BuildFailedError, GilgridError
 from gilgrid.model import Cell
+from gilgrid.packages import unmet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
