@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:  # as in gilgrid show | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.GILGRID_FAILED
+        return ExitCode.NOBODY_READS
     except OSError as error:  # no room, no permission: the machine's, and nothing of it is a bug
         where = f"{error.filename}: " if error.filename else ""
         _say(
@@ -73,8 +73,14 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="default: ./matrix.toml",
     )
-    common.add_argument("--cell", metavar="PATTERN", help="only these cells, as '*scipy1.10.1*'")
-    common.add_argument("--probe", metavar="PATTERN", help="only these probes, as 'callback-*'")
+    for name, example in (("--cell", "*scipy1.10.1*"), ("--probe", "*-held")):
+        common.add_argument(
+            name,
+            metavar="PATTERN",
+            action="append",
+            default=[],
+            help=f"only these {name[2:]}s, as '{example}'; may be given several times",
+        )
 
     planning = commands.add_parser("plan", parents=[common], help="what a run would do")
     planning.add_argument("--json", action="store_true", help="for machines")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PLACEHOLDERS = ("threads", "project")
 _MEASURABLE = [v.value for v in Verdict if v is not Verdict.ERROR]
 
 
 def load(path: Path) -> Matrix:
     """Read and check a ``matrix.toml``. Raises ``MistakesError`` with one sentence for each mistake."""
+    if path.is_dir():
+        path /= "matrix.toml"
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -82,7 +86,7 @@ def _matrix(root: Table, path: Path) -> Matrix:
             only[probe.name] = limits
     at_run = [axis.name for axis in axes if Stage.RUN in axis.stages]
     crosses = _sound(root.tables("cross"), lambda table: _cross(table, at_run, selectable))
-    named = [probe.name for probe in probes]
+    named = [probe.name for probe in probes if probe.name]
     rules = _sound(root.tables("expect"), lambda table: _rule(table, named, at_run, selectable))
     root.close(["subject", "axes", "probe", "cross", "expect"])
     return Matrix(
@@ -196,7 +200,7 @@ def _probe(
         table.name = f"{table.name} ('{name}')"
     probe = Probe(
         name=name,
-        command=table.take("command", read.list_of(read.text, least=1), ("true",), required=True),
+        command=table.take("command", read.list_of(_argument, least=1), ("true",), required=True),
         axes=table.take("axes", read.list_of(read.known("axis", axes), least=1), axes),
         threads=table.take("threads", read.count, 1),
         deadline_s=table.take("deadline", read.seconds, 20.0),
@@ -207,6 +211,16 @@ def _probe(
     limits = _specifiers(table.table("only"), selectable)
     table.close(["name", "command", "axes", "threads", "deadline", "repeats", "env", "files", "only"])
     return probe, limits
+
+
+def _argument(value: Any) -> str:
+    argument = read.text(value)
+    # ${NAME} is a shell's, and {"key": 1} some JSON: neither is meant for gilgrid.
+    for name in re.findall(r"(?<!\$)\{([A-Za-z_]+)\}", argument):
+        if name not in _PLACEHOLDERS:
+            known = " and ".join(f"{{{placeholder}}}" for placeholder in _PLACEHOLDERS)
+            raise ValueError(f"nothing is filled in for '{{{name}}}'; known here: {known}")
+    return argument
 
 
 def _cross(table: Table, at_run: list[str], selectable: tuple[str, ...]) -> Cross:

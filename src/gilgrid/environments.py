@@ -112,8 +112,9 @@ class Environments:
         try:
             locked = _resolve(pins)
         except UnavailableError as error:
-            files.write_json(file, {**asdict(pins), "unavailable": str(error), "at": time.time()})
-            raise
+            reason = f"for Python {pins.python}: {error}"
+            files.write_json(file, {**asdict(pins), "unavailable": reason, "at": time.time()})
+            raise UnavailableError(reason) from None
         files.write_json(file, {**asdict(pins), "locked": locked})
         return locked
 

@@ -18,6 +18,8 @@ class ExitCode(IntEnum):
     MISTAKE = 2
     GILGRID_FAILED = 3
     INTERRUPTED = 130
+    NOBODY_READS = 141
+    """As a program that SIGPIPE ends."""
 
 
 class GilgridError(Exception):

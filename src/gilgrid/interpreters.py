@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gilgrid import files
 from gilgrid.errors import CancelledError, UnavailableError
@@ -104,7 +105,10 @@ class Interpreters:
         bare = [i.path for i in self._all(fresh=False) if i.python == python]
         here = f"has no headers at {bare[0]} (install its -dev package)" if bare else "is not on this machine"
         reason = _last_cause(ending.output) or ending.detail
-        self._refused[python] = f"Python {python} {here}, and uv could not install one: {reason}"
+        self._refused[python] = (
+            f"Python {python} {here}, and uv could not install one ({reason}); "
+            f"pyenv install {python} or your system's packages may have it"
+        )
 
     def _remembered(self) -> list[Interpreter]:
         try:
@@ -124,7 +128,7 @@ def downloadable() -> tuple[str, ...]:
         ),
     )
     try:
-        entries = json.loads(ending.output)
+        entries = _listed(ending.output)
     except ValueError:
         return ()
     versions = {
@@ -154,18 +158,25 @@ def _candidates() -> list[Path]:
     base = Path(getattr(sys, "_base_executable", sys.executable))
     ending = run(
         Command(
-            argv=(uv_program(), "python", "list", "-q", "--only-installed", "--output-format", "json"),
+            argv=(uv_program(), "python", "list", "--only-installed", "--output-format", "json"),
             deadline_s=60,
         ),
     )
     try:
-        listed = [Path(entry["path"]) for entry in json.loads(ending.output) if entry["path"]]
+        listed = [Path(entry["path"]) for entry in _listed(ending.output) if entry["path"]]
     except ValueError:
         listed = []
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     pyenv = sorted(root.glob("versions/*/bin/python"), reverse=True)
     # A shim of pyenv stands for another interpreter depending on the folder that it is called from.
     return list(dict.fromkeys([base, *(p for p in listed if p.parent != root / "shims"), *pyenv]))
+
+
+def _listed(output: str) -> list[dict[str, Any]]:
+    """What ``uv python list`` says, less its warnings. Raises ``ValueError`` where it says nothing."""
+    line = next((line for line in output.splitlines() if line.startswith("[")), "")
+    found: list[dict[str, Any]] = json.loads(line)
+    return found
 
 
 def _ask(path: Path) -> Interpreter | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gilgrid.matrix import Matrix
+
+# A test within a file is named behind a double colon.
+_IN_PROJECT = re.compile(r"\{project\}/((?:[^\s:;,]|:(?!:))+)")
 
 SUPPORTED_PYTHONS = tuple(f"3.{minor}" for minor in range(8, 15))
 """Pythons that a cell may be, as far as rules can be checked before interpreters are looked for."""
@@ -175,6 +179,12 @@ def command(probe: Probe, project: str) -> tuple[str, ...]:
         return argument
 
     return tuple(filled(argument) for argument in probe.command)
+
+
+def files_read(probe: Probe) -> tuple[str, ...]:
+    """What a probe reads of the project: its ``files``, and what its command names there."""
+    named = (match for word in probe.command for match in _IN_PROJECT.findall(word))
+    return tuple(dict.fromkeys([*probe.files, *named]))
 
 
 def mistakes(matrix: Matrix) -> list[str]:

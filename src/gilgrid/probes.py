@@ -91,10 +91,16 @@ def attempt(
 
 def by_hand(probe: Probe, argv: tuple[str, ...], environment: Environment, site: Path | None) -> str:
     """What to type to run the command as the probe does, but without a guard."""
-    variables = {"PYTHONPATH": str(site)} if site else {}
-    settings = [f"{name}={shlex.quote(value)}" for name, value in {**variables, **probe.env}.items()]
-    program = environment.folder / "bin" / argv[0]
-    return " ".join([*settings, shlex.join([str(program) if program.exists() else argv[0], *argv[1:]])])
+    bins = [environment.folder / "bin", *([site / "bin"] if site else [])]
+    settings = {
+        "PATH": ":".join(map(str, bins)),
+        "VIRTUAL_ENV": str(environment.folder),
+        **({"PYTHONPATH": str(site)} if site else {}),
+        **probe.env,
+    }
+    words = [f"{name}={shlex.quote(value)}" for name, value in settings.items()]
+    words[0] += ":$PATH"
+    return " ".join(['cd "$(mktemp -d)" &&', "env", *words, shlex.join(argv)])
 
 
 def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:
@@ -110,7 +116,7 @@ def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:
         running="" if verdict is Verdict.OK else result.running,
         checks=result.checks,
         metrics=result.metrics or {},
-        output=ending.output[-_OUTPUT_KEPT_IF_OK:] if verdict is Verdict.OK else ending.output,
+        output=_last_words(ending.output) if verdict is Verdict.OK else ending.output,
         output_bytes=ending.output_bytes,
         ended=tuple(f"{leftover.name} ({leftover.pid})" for leftover in ending.ended),
     )
@@ -165,6 +171,11 @@ def _verdict(ending: Ending, result: Result, deadline_s: float) -> tuple[Verdict
             if result.fault:
                 return Verdict.FAILED, result.fault
             return Verdict.OK, ""
+
+
+def _last_words(output: str) -> str:
+    cut = len(output) - _OUTPUT_KEPT_IF_OK
+    return f"[gilgrid: {cut} characters of output left out here]\n{output[cut:]}" if cut > 0 else output
 
 
 def _told(check: Check) -> str:

@@ -143,12 +143,21 @@ def python(value: Any) -> str:
     return value
 
 
+def _is_version(value: str) -> bool:
+    try:
+        Version(value)
+    except InvalidVersion:
+        return False
+    return True
+
+
 def specifier(value: Any) -> SpecifierSet:
     """A version specifier."""
     try:
         return SpecifierSet(text(value))
     except InvalidSpecifier:
-        raise ValueError(f"'{value}' is not a version specifier; write one as '>=3.0,<3.2'") from None
+        example = f"=={value}" if _is_version(value) else ">=3.0,<3.2"
+        raise ValueError(f"'{value}' is not a version specifier; write one as '{example}'") from None
 
 
 def requirement(value: Any) -> str:

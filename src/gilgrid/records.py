@@ -8,11 +8,12 @@ Schema history, so that a reader knows what an older file lacks:
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gilgrid import files
-from gilgrid.errors import RecordNotKeptError
+from gilgrid.errors import MistakesError, RecordNotKeptError
 from gilgrid.model import Attempt, Cell, Check, Record, Verdict
 
 if TYPE_CHECKING:
@@ -37,6 +38,16 @@ class Records:
     def of(cls, project: Path) -> Records:
         """The records that lie beside a ``matrix.toml``."""
         return cls(folder=project / FOLDER / "records")
+
+    def check_writable(self) -> None:
+        """Find out before anything is measured. Raises ``MistakesError`` where records cannot be kept."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.folder):
+                pass
+        except OSError as error:
+            sentence = f"{self.folder}: {error.strerror}; run a copy of the project that can be written"
+            raise MistakesError([sentence]) from None
 
     def path(self, cell: Cell, probe: str) -> Path:
         """Where the record of a probe in a cell is."""

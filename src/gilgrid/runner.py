@@ -58,6 +58,8 @@ class Run:
     executor: Executor
     cpus: int
     can_lend: bool = True
+    rerun: bool = False
+    """Measure also what has a record for the same inputs, which shows only once its build stands."""
     _schedule: Schedule = field(init=False)
     _waiting: dict[object, list[Callable[[Future[Any]], None]]] = field(default_factory=dict)
     _done: dict[object, Future[Any]] = field(default_factory=dict)
@@ -101,9 +103,7 @@ class Run:
         self._once(
             ("environment", pins),
             partial(_environment_work, self.workshop.environments, pins),
-            name=" ".join(
-                ["environment", f"Python {pins.python}", *(r for r in pins.requirements if "==" in r)]
-            ),
+            name=" ".join([f"Python {pins.python}", *(r for r in pins.requirements if "==" in r)]),
             kind="environment",
             rank=rank,
             job=job,
@@ -116,7 +116,7 @@ class Run:
         self._once(
             ("build", key),
             partial(_build_work, self.workshop.environments, self.workshop.builds, pins, key),
-            name=f"build {job.cell}",
+            name=str(job.cell),
             kind="build",
             rank=rank,
             job=job,
@@ -133,6 +133,9 @@ class Run:
                 "name it in [subject] run-requires"
             )
             raise GilgridError(sentence)
+        if not self.rerun and (known := self.workshop.known(job, environment, build)):
+            self.observer.recorded(known)
+            return
         argv = command(probe, str(self.workshop.matrix.project))
         ended: list[Future[Any]] = []
 
@@ -142,9 +145,9 @@ class Run:
                 return
             if error := next((error for future in ended if (error := future.exception())), None):
                 self._record_failure(job, error)
-            else:
-                attempts = tuple(future.result() for future in ended)
-                self._write(measured(self.workshop, job, environment, build, attempts))
+                return
+            attempts = tuple(future.result() for future in ended)
+            self._step(job, lambda: self._write(measured(self.workshop, job, environment, build, attempts)))
 
         # Each repeat is a task: those that hang are parked beside one another, not one after another.
         for number in range(1, probe.repeats + 1):
@@ -159,6 +162,15 @@ class Run:
                     is_short=True,
                 ),
             )
+
+    def _step(self, job: Job, step: Callable[[], None], build_key: str = "") -> None:
+        """Go on with a job; what fails is a record of that job, and the others go on."""
+        try:
+            step()
+        except RecordNotKeptError:
+            raise
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is of this job
+            self._record_failure(job, failure, build_key)
 
     def _once(
         self,
@@ -179,12 +191,7 @@ class Run:
             if error:
                 self._record_failure(job, error, build_key)
                 return
-            try:
-                then(future.result())
-            except RecordNotKeptError:
-                raise
-            except Exception as failure:  # noqa: BLE001 - of this job; the others go on
-                self._record_failure(job, failure, build_key)
+            self._step(job, lambda: then(future.result()), build_key)
 
         def done(future: Future[Any]) -> None:
             self._done[key] = future

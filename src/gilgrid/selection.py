@@ -9,33 +9,40 @@ from gilgrid.errors import MistakesError
 from gilgrid.plan import Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gilgrid.model import Cell
 
 
-def chosen(whole: Plan, cell: str | None, probe: str | None) -> Plan:
+def chosen(whole: Plan, cells: Sequence[str], probes: Sequence[str]) -> Plan:
     """What ``select`` finds. Raises ``MistakesError`` where that is nothing."""
-    selected = select(whole, cell, probe)
+    selected = select(whole, cells, probes)
     if not selected.jobs:
-        probes = ", ".join(dict.fromkeys(job.probe for job in whole.jobs))
+        asked = " ".join([*(f"--cell {c}" for c in cells), *(f"--probe {p}" for p in probes)])
+        known = ", ".join(dict.fromkeys(job.probe for job in whole.jobs))
         sentence = (
-            f"nothing matches --cell {cell or '*'} --probe {probe or '*'}; "
-            f"a cell is {whole.cells[0]}, a pattern may have * in it, the probes are: {probes}"
+            f"nothing matches {asked}; a cell is {whole.cells[0]}, "
+            f"a pattern may have * in it, the probes are: {known}"
         )
         raise MistakesError([sentence])
     return selected
 
 
-def select(whole: Plan, cell: str | None, probe: str | None) -> Plan:
-    """The part of a plan whose cells and probes match these patterns; a pattern may leave out the Python.
+def select(whole: Plan, cells: Sequence[str] = (), probes: Sequence[str] = ()) -> Plan:
+    """The part of a plan whose cells and probes match any of these patterns, which may leave out the Python.
 
     Of a cell, it has also the probes that do not depend on all axes; of those, all cells that it is in.
     """
-    asked = [c for c in whole.cells if cell is None or matches(c, cell)]
+    asked = [cell for cell in whole.cells if not cells or any(matches(cell, pattern) for pattern in cells)]
     jobs = tuple(
         job
         for job in whole.jobs
-        if (probe is None or fnmatchcase(job.probe, probe))
-        and (cell is None or matches(job.cell, cell) or any(_is_within(job.cell, c) for c in asked))
+        if (not probes or any(fnmatchcase(job.probe, pattern) for pattern in probes))
+        and (
+            not cells
+            or any(matches(job.cell, pattern) for pattern in cells)
+            or any(_is_within(job.cell, cell) for cell in asked)
+        )
     )
     return Plan(
         cells=tuple(

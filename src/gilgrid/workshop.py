@@ -13,7 +13,7 @@ from gilgrid.builds import Build, Builds
 from gilgrid.environments import Environment, Environments
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.interpreters import Interpreters, downloadable
-from gilgrid.plan import Job, Pins, Plan, input_pins, place, plan, run_pins
+from gilgrid.plan import Job, Pins, Plan, files_read, input_pins, place, plan, run_pins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from gilgrid.matrix import Matrix
     from gilgrid.model import Cell, Probe, Record
     from gilgrid.records import Records
+
+
+JUDGEMENT = 1
+"""Raised whenever the guard learns to tell verdicts apart: older records are then measured again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,12 @@ class Workshop:
         found = [python for python in self.interpreters.local(fresh=True) if python not in remembered]
         yield found
         yield [python for python in downloadable() if python not in {*remembered, *found}]
+
+    def known(self, job: Job, environment: Environment, build: Build | None) -> Record | None:
+        """The record of the same inputs, where there is one: the job is done."""
+        record = self.records.read(job.cell, job.probe)
+        is_current = record and record.inputs == inputs_of(self, job, environment, build.key if build else "")
+        return record if is_current else None
 
     def probe(self, name: str) -> Probe:
         """The probe of that name."""
@@ -127,8 +137,9 @@ def inputs_of(workshop: Workshop, job: Job, environment: Environment, key: str) 
     """A digest of all that a verdict depends on: probe, its files, build, and what is installed."""
     probe = workshop.probe(job.probe)
     return files.digest(
+        JUDGEMENT,
         asdict(replace(probe, axes=())),
-        [_content(workshop.matrix.project / name) for name in probe.files],
+        [_content(workshop.matrix.project / name) for name in files_read(probe)],
         key,
         environment.interpreter,
         environment.abi,

@@ -100,6 +100,19 @@ def test_a_python_in_pyenvs_versions_folder_is_found(
     )
 
 
+def test_a_python_that_only_uv_finds_on_the_search_path_is_found(
+    project: Project, tmp_path: Path, nowhere: dict[str, str]
+) -> None:
+    python, version, prefix = another_python()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / f"bin/python{python}").symlink_to(prefix / f"bin/python{python}")
+    project.write(MATRIX, head=pythons(python))
+    search = {"UV_PYTHON_SEARCH_PATH": str(tmp_path / "bin"), "PATH": f"{tmp_path / 'bin'}:/usr/bin:/bin"}
+    done = project.run("run", env={**nowhere, **search})
+    assert done.code == 0, done.out + done.err
+    assert {record["versions"]["python"] for record in project.records.values()} == {version}
+
+
 def test_a_python_that_is_nowhere_is_unavailable_with_the_reason_and_other_cells_go_on(
     project: Project, nowhere: dict[str, str]
 ) -> None:

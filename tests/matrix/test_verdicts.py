@@ -183,7 +183,7 @@ def test_show_as_a_table_and_a_run_with_nothing_to_do_print_the_same_verdicts(
 ) -> None:
     tables = project.run("show").out
     seen: dict[str, str] = {}
-    for grid in tables.strip().split("\n\n")[:-1]:  # the last is the legend
+    for grid in tables.strip().split("\n\n")[:-2]:  # the legend and the outcome are last
         probe, header, *rows = [line for line in grid.splitlines() if re.search(r"\w", line)]
         begins = [match.start() for match in re.finditer(r"\S+(?: \S+)*", header)]
         ends = [*begins[1:], None]

@@ -335,10 +335,25 @@ def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_of_a_folder_the_matrix_in_it_is_read(tmp_path: Path) -> None:
     (mistake,) = mistakes_of_file(tmp_path)
 
-    assert mistake.startswith(f"{tmp_path}: Is a directory")
+    assert mistake.startswith(f"{tmp_path / 'matrix.toml'}: No such file")
+
+
+@pytest.mark.parametrize("argument", ["{thread}", "--in={projct}/x"])
+def test_a_placeholder_that_nothing_is_filled_in_for_is_named(argument: str) -> None:
+    (mistake,) = mistakes(GOOD.replace('command = ["', f'command = ["{argument}", "', 1))
+
+    assert "nothing is filled in for" in mistake
+    assert "{threads} and {project}" in mistake
+
+
+@pytest.mark.parametrize("argument", ["${HOME}", '{\\"key\\": 1}', "{}", "{1}"])
+def test_braces_that_are_not_gilgrids_are_left_alone(argument: str) -> None:
+    text = GOOD.replace('command = ["', f'command = ["{argument}", "', 1)
+
+    assert config.parse(text, Path("matrix.toml").resolve(), shown="matrix.toml").probes
 
 
 def test_a_file_that_is_not_utf_8_says_where(tmp_path: Path) -> None:

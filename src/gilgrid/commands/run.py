@@ -37,11 +37,12 @@ def command(options: argparse.Namespace) -> ExitCode:
     """Run what is selected and return how it compares with what ``matrix.toml`` expects."""
     matrix = config.load(options.matrix)
     records = Records.of(matrix.project)
+    records.check_writable()
     console = terminal.console()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         workshop = Workshop.of(matrix, records, files.cache_folder())
-        if not records.folder.exists():
+        if not any(records.folder.iterdir()):
             console.print("planning: finding a Python for every cell", style="dim")
         selected = chosen(workshop.plan(), options.cell, options.probe)
         found = prospects(workshop, selected)
@@ -49,17 +50,20 @@ def command(options: argparse.Namespace) -> ExitCode:
         jobs = [one.job for one in found if options.rerun or not one.record]
         if jobs:
             cpus = options.jobs or len(os.sched_getaffinity(0))
-            _measure(workshop, selected, kept, jobs, console=console, cpus=cpus)
+            _measure(workshop, selected, kept, jobs, console=console, cpus=cpus, rerun=options.rerun)
     except KeyboardInterrupt:
         guard.cancel_all()
-        go_on = "--rerun would begin anew" if options.rerun else "the same command goes on from there"
-        _warn(f"interrupted: {records.written} records of this run are kept in {records.folder}; {go_on}")
+        kept_now = terminal.counted(records.written, "record")
+        go_on = "without --rerun, what has none is measured" if options.rerun else "the same command goes on"
+        _warn(
+            f"interrupted: {kept_now} of this run kept in {records.folder}, and all that was built; {go_on}"
+        )
         return ExitCode.INTERRUPTED
     finally:
         for warning in records.warnings:
             _warn(warning)
     final = [record for job in selected.jobs if (record := records.read(job.cell, job.probe))]
-    return _conclude(matrix, final, console, records)
+    return _conclude(matrix, selected, final, console, records)
 
 
 def _measure(
@@ -70,6 +74,7 @@ def _measure(
     *,
     console: Console,
     cpus: int,
+    rerun: bool,
 ) -> None:
     view = (LiveView if console.is_terminal else PlainLines)(console, workshop.matrix)
     # A task has a thread, parked or not: none waits for one.
@@ -78,7 +83,7 @@ def _measure(
     try:
         with view:
             view.begun(selected, kept)
-            spent = Run(workshop=workshop, observer=view, executor=executor, cpus=cpus)(jobs)
+            spent = Run(workshop=workshop, observer=view, executor=executor, cpus=cpus, rerun=rerun)(jobs)
     except BaseException:
         # Also for an error of gilgrid's own: what it started ends with it.
         guard.cancel_all()
@@ -88,22 +93,19 @@ def _measure(
     console.print(terminal.spent(spent, time.monotonic() - begun, cpus))
 
 
-def _conclude(matrix: Matrix, final: Sequence[Record], console: Console, records: Records) -> ExitCode:
+def _conclude(
+    matrix: Matrix, selected: Plan, final: Sequence[Record], console: Console, records: Records
+) -> ExitCode:
     judged = expectations.judge(matrix, final)
     console.print()
     terminal.print_to(console, terminal.tables(matrix, judged))
     console.print()
-    differences = terminal.differences(judged)
-    builds = len({record.build_key for record in final if record.build_key})
-    outcome = f"{len(differences)} differ from matrix.toml" if differences else "all as matrix.toml expects"
-    for line in [
-        *(f"{terminal.UNEXPECTED} {sentence}" for sentence in differences),
-        f"{len(final)} verdicts from {builds} builds, {outcome}; records in {records.folder}",
-    ]:
+    for line in terminal.conclusion(matrix, judged, len(selected.jobs)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if any(record.verdict is Verdict.ERROR for record in final):
+    console.print(f"records: {records.folder}", markup=False, highlight=False, soft_wrap=True)
+    if len(final) < len(selected.jobs) or any(record.verdict is Verdict.ERROR for record in final):
         return ExitCode.GILGRID_FAILED
-    return ExitCode.DIFFERS if differences else ExitCode.AS_EXPECTED
+    return ExitCode.AS_EXPECTED if all(entry.as_expected for entry in judged) else ExitCode.DIFFERS
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

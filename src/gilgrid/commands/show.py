@@ -39,7 +39,11 @@ def command(options: argparse.Namespace) -> ExitCode:
     judged = expectations.judge(matrix, shown)
     match options.format:
         case "table":
-            terminal.print_to(terminal.console(), terminal.tables(matrix, judged))
+            console = terminal.console()
+            terminal.print_to(console, terminal.tables(matrix, judged))
+            wanted = chosen(whole, options.cell, options.probe)
+            for line in ["", *terminal.conclusion(matrix, judged, len(wanted.jobs))]:
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         case "markdown":
             sys.stdout.write(markdown(matrix, judged))
         case "junit":

@@ -134,7 +134,7 @@ class LiveView:
         if progress is None:
             return Text("planning: finding a Python for every cell…", style="dim")
         marks = Text("each mark a probe: " + "  ".join(
-            f"{n} {probe.name}" for n, probe in enumerate(self._matrix.probes, 1)
+            f"{n}\N{NO-BREAK SPACE}{probe.name}" for n, probe in enumerate(self._matrix.probes, 1)
         ), style="dim")  # fmt: skip
         running = Table.grid(padding=(0, 2))
         # A snapshot: the schedule's thread goes on while rich draws.
@@ -142,7 +142,10 @@ class LiveView:
             running.add_row(
                 Text(f"{time.monotonic() - since:5.0f} s", style="cyan"), task.kind, Text(task.name)
             )
-        return Group(self._grid(progress), Text(""), marks, running, Text(progress.summary(), style="bold"))
+        seen = {judged.record.verdict for judged in progress.verdicts.values()}
+        letters = Text("  ".join(f"{_LETTERS[verdict]} {verdict}" for verdict in Verdict if verdict in seen))
+        summary = Text(progress.summary(), style="bold")
+        return Group(self._grid(progress), Text(""), letters, marks, running, summary)
 
     def _grid(self, progress: Progress) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
@@ -151,7 +154,7 @@ class LiveView:
             (cell.python, label(cell.coordinates[0])) for cell in _sorted(self._matrix, whole)
         )
         columns = dict.fromkeys(_rest(cell) for cell in _sorted(self._matrix, whole))
-        table.add_column("")
+        table.add_column(" \\ ".join(axis.name for axis in self._matrix.axes[:2]))
         for column in columns:
             table.add_column(column or "all", no_wrap=True)
         by_place = {(cell.python, label(cell.coordinates[0]), _rest(cell)): cell for cell in whole}
@@ -206,7 +209,7 @@ class PlainLines:
     def started(self, task: Task) -> None:
         """Environments and builds take long enough to be told when they start."""
         if self._progress and task.kind != "probe":
-            self._say(task.name, time.monotonic() - self._progress.begun)
+            self._say(f"{task.kind} {task.name}", time.monotonic() - self._progress.begun)
 
     def ended(self, task: Task) -> None:
         """The verdicts say it."""

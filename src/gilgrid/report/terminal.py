@@ -50,12 +50,19 @@ def verdict_text(entry: Judged | None) -> Text:
 def tables(matrix: Matrix, judged: Sequence[Judged]) -> RenderableType:
     """One table a probe, then the legend of what occurs in them."""
     parts = [part for grid in grids(matrix, judged) for part in (_table(grid), Text(""))]
-    return Group(*parts, legend(judged))
+    return Group(*parts, legend(judged, matrix.path.name))
 
 
 def console() -> Console:
     """Standard output. A log has no width of its own, and rich would wrap its lines at 80."""
-    return Console(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+    return _Output(width=None if sys.stdout.isatty() else _LOG_WIDTH)
+
+
+class _Output(Console):
+    """A console whose reader may leave, as ``head`` does: rich would exit with 1, which means something."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
 
 
 def print_to(console: Console, renderable: RenderableType) -> None:
@@ -65,7 +72,7 @@ def print_to(console: Console, renderable: RenderableType) -> None:
     console.file.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))
 
 
-def legend(judged: Sequence[Judged]) -> RenderableType:
+def legend(judged: Sequence[Judged], matrix_file: str) -> RenderableType:
     """What the verdicts mean that occur here."""
     seen = {entry.record.verdict for entry in judged}
     table = Table.grid(padding=(0, 2))
@@ -75,13 +82,29 @@ def legend(judged: Sequence[Judged]) -> RenderableType:
     if any(entry.record.cell.is_crossed for entry in judged):
         table.add_row(f"A {RUNS_WITH} B", "built with A, run with B")
     if not all(entry.as_expected for entry in judged):
-        table.add_row(Text(UNEXPECTED, style="bold"), "not what matrix.toml expects")
+        table.add_row(Text(UNEXPECTED, style="bold"), f"not what {matrix_file} expects")
     return table
 
 
-def differences(judged: Sequence[Judged]) -> list[str]:
-    """One sentence for each record that is not as expected."""
-    return [entry.difference for entry in judged if not entry.as_expected]
+def conclusion(matrix: Matrix, judged: Sequence[Judged], of: int) -> list[str]:
+    """What differs, a line each, then the outcome: ``of`` is how many verdicts there could be."""
+    differing = [entry for entry in judged if not entry.as_expected]
+    builds = len({entry.record.build_key for entry in judged if entry.record.build_key})
+    verdicts = counted(len(judged), "verdict") if len(judged) == of else f"{len(judged)} of {of} verdicts"
+    outcome = (
+        f"{counted(len(differing), 'is', 'are')} not as {matrix.path.name} expects"
+        if differing
+        else f"all as {matrix.path.name} expects"
+    )
+    return [
+        *(f"{UNEXPECTED} {entry.difference}" for entry in differing),
+        f"{verdicts} from {counted(builds, 'build')}, {outcome}",
+    ]
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number and its noun: ``1 verdict``, ``2 verdicts``."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
 
 
 def spent(seconds: Mapping[str, float], clock_s: float, cpus: int) -> str:
