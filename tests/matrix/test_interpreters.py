@@ -53,6 +53,7 @@ def another_python() -> tuple[str, str, Path]:
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     places = [
         *pyenv.glob("versions/*/bin/python"),
+        *Path(sys.base_prefix).parent.glob("*/bin/python"),  # beside gilgrid's own
         *Path("/opt/hostedtoolcache/Python").glob("*/*/bin/python"),  # of GitHub's runners
         *Path("/usr/bin").glob("python3.[0-9]*[0-9]"),
     ]
