@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gilgrid.builds import Build, Builds
     from gilgrid.environments import Environment, Environments
     from gilgrid.model import Record
-    from gilgrid.plan import Job, Pins, Plan
+    from gilgrid.plan import Job, Pins
     from gilgrid.workshop import Workshop
 
 # Parked probes cost no CPU, but each of them, with its supervisor, costs memory.
@@ -33,9 +33,6 @@ PARKED_AT_ONCE = 16
 class Observer(Protocol):
     """Watches a run: a live view, or plain lines."""
 
-    def begun(self, whole: Plan, kept: Sequence[Record]) -> None:
-        """What will be measured is known, and what was kept."""
-
     def started(self, task: Task) -> None:
         """A task runs."""
 
@@ -44,9 +41,6 @@ class Observer(Protocol):
 
     def recorded(self, record: Record) -> None:
         """A verdict is known, and kept."""
-
-    def tick(self) -> None:
-        """Some time passed."""
 
 
 @dataclass(kw_only=True)
@@ -73,7 +67,6 @@ class Run:
             can_lend=self.can_lend,
             on_start=self.observer.started,
             on_end=self.observer.ended,
-            on_tick=self.observer.tick,
         )
         for rank, job in enumerate(jobs):
             self._begin(job, rank)

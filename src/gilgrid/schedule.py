@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
-_TICK_S = 0.25
-
 
 class Work(Protocol):
     """What a task runs. It may say that it is parked: alive, and using no CPU."""
@@ -55,7 +53,6 @@ class Schedule:
     """Whether the executor's workers share this process, so that a task can say that it is parked."""
     on_start: Callable[[Task], None] = lambda _task: None
     on_end: Callable[[Task], None] = lambda _task: None
-    on_tick: Callable[[], None] = lambda: None
     spent_s: dict[str, float] = field(default_factory=dict)
     """Seconds that tasks ran for, by kind: with several at once, more than the clock's."""
     _ready: list[Task] = field(default_factory=list)
@@ -72,13 +69,7 @@ class Schedule:
         """Run until every task is done. An interrupt leaves what runs to the caller to cancel."""
         while self._ready or self._running:
             self._start_what_fits()
-            try:
-                event = self._events.get(timeout=_TICK_S)
-            except queue.Empty:
-                pass
-            else:
-                event()
-            self.on_tick()
+            self._events.get()()
 
     def _start_what_fits(self) -> None:
         self._ready.sort(key=lambda task: task.value)

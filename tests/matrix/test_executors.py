@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gilgrid import config
 from gilgrid.records import Records
 from gilgrid.report import terminal
-from gilgrid.report.live import PlainLines
+from gilgrid.report.lines import PlainLines
 from gilgrid.runner import Run
 from gilgrid.workshop import Workshop
 
@@ -50,8 +50,8 @@ def test_worker_processes_come_to_the_same_verdicts(
 
     # As distributed and mpi4py do it: workers that share nothing with the process that runs the schedule.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, context) as executor, PlainLines(terminal.console(), matrix) as view:
-        view.begun(whole, [])
+    view = PlainLines(terminal.console(), matrix, whole, [])
+    with ProcessPoolExecutor(2, context) as executor:
         Run(workshop=workshop, observer=view, executor=executor, cpus=2, can_lend=False)(whole.jobs)
 
     assert project.verdicts == {

@@ -17,7 +17,9 @@ from gilgrid.plan import Job, combinations, plan
 from gilgrid.report import live, planned, terminal
 from gilgrid.report.grid import grids
 from gilgrid.report.junit import junit
+from gilgrid.report.lines import PlainLines
 from gilgrid.report.markdown import markdown
+from gilgrid.report.progress import Progress, clock
 from gilgrid.report.svg import svg
 from gilgrid.schedule import Task
 from gilgrid.workshop import Prospect
@@ -367,8 +369,7 @@ def task(name: str, kind: str) -> Task:
 
 def lived(of: Matrix, records: Sequence[Record], *tasks: Task) -> str:
     console = Console(file=io.StringIO(), width=120, height=50)
-    view = live.LiveView(console, of)
-    view.begun(plan(of, combinations(of, "3.11")), records[:1])
+    view = live.LiveView(console, of, plan(of, combinations(of, "3.11")), records[:1])
     for running in tasks:
         view.started(running)
     for one in records[1:]:
@@ -407,12 +408,11 @@ def test_the_live_view_marks_each_verdict() -> None:
 
 def plain(of: Matrix, records: Sequence[Record], *tasks: Task) -> list[str]:
     console = Console(file=io.StringIO(), width=40)
-    with live.PlainLines(console, of) as lines:
-        lines.begun(plan(of, combinations(of, "3.11")), [])
-        for running in tasks:
-            lines.started(running)
-        for one in records:
-            lines.recorded(one)
+    log = PlainLines(console, of, plan(of, combinations(of, "3.11")), [])
+    for running in tasks:
+        log.started(running)
+    for one in records:
+        log.recorded(one)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -439,12 +439,12 @@ def test_a_log_keeps_the_extras_of_a_requirement() -> None:
     ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s")]
 )
 def test_seconds_are_written_for_people(seconds: float, text: str) -> None:
-    assert live.clock(seconds) == text
+    assert clock(seconds) == text
 
 
 def test_a_guess_is_made_only_from_several_measurements() -> None:
     of = matrix()
-    progress = live.Progress(of, plan(of, combinations(of, "3.11")), [])
+    progress = Progress(of, plan(of, combinations(of, "3.11")), [])
     jobs: Sequence[Job] = plan(of, combinations(of, "3.11")).jobs
     guesses = []
     for job in jobs:

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,14 +16,15 @@ from gilgrid.errors import ExitCode
 from gilgrid.model import Record, Verdict
 from gilgrid.records import Records
 from gilgrid.report import terminal
-from gilgrid.report.live import LiveView, PlainLines
+from gilgrid.report.lines import PlainLines
+from gilgrid.report.live import LiveView
 from gilgrid.runner import PARKED_AT_ONCE, Run
 from gilgrid.selection import chosen
 from gilgrid.workshop import Workshop, prospects
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -76,13 +78,11 @@ def _measure(
     cpus: int,
     rerun: bool,
 ) -> None:
-    view = (LiveView if console.is_terminal else PlainLines)(console, workshop.matrix)
     # A task has a thread, parked or not: none waits for one.
     executor = ThreadPoolExecutor(max_workers=cpus + PARKED_AT_ONCE, thread_name_prefix="gilgrid")
     begun = time.monotonic()
     try:
-        with view:
-            view.begun(selected, kept)
+        with _view(console, workshop.matrix, selected, kept) as view:
             spent = Run(workshop=workshop, observer=view, executor=executor, cpus=cpus, rerun=rerun)(jobs)
     except BaseException:
         # Also for an error of gilgrid's own: what it started ends with it.
@@ -91,6 +91,17 @@ def _measure(
     finally:
         executor.shutdown(cancel_futures=True)
     console.print(terminal.spent(spent, time.monotonic() - begun, cpus))
+
+
+@contextmanager
+def _view(
+    console: Console, matrix: Matrix, selected: Plan, kept: Sequence[Record]
+) -> Iterator[LiveView | PlainLines]:
+    if not console.is_terminal:
+        yield PlainLines(console, matrix, selected, kept)
+        return
+    with LiveView(console, matrix, selected, kept) as view:
+        yield view
 
 
 def _conclude(
