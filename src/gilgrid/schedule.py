@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor, Future
 
-_WAIT_S = 0.25
-
 
 class Work(Protocol):
     """What a task runs. It may say that it is parked: alive, and using no CPU."""
@@ -71,12 +69,7 @@ class Schedule:
         """Run until every task is done. An interrupt leaves what runs to the caller to cancel."""
         while self._ready or self._running:
             self._start_what_fits()
-            try:
-                # Never without an end: Ctrl-C does not always interrupt such a wait.
-                event = self._events.get(timeout=_WAIT_S)
-            except queue.Empty:
-                continue
-            event()
+            self._events.get()()
 
     def _start_what_fits(self) -> None:
         self._ready.sort(key=lambda task: task.value)
