@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -29,3 +30,9 @@ def _strict(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"{reason}\nIn CI a skip is a failure: provide what is missing."
     return report
+
+
+def pytest_configure() -> None:
+    # A shell that is not interactive starts what it puts into the background with SIGINT ignored, and every
+    # child inherits that. With a handler here, execve(2) gives children the default: tests send them Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,11 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gilgrid import packages, probes
-from gilgrid.errors import (
-    CancelledError,
-    GilgridError,
-    RecordNotKeptError,
-)
+from gilgrid.errors import CancelledError, GilgridError, RecordNotKeptError
 from gilgrid.plan import build_pins, command, input_pins, run_pins
 from gilgrid.recording import measured, not_measured
 from gilgrid.schedule import Schedule, Task
@@ -126,7 +122,8 @@ class Run:
                 "name it in [subject] run-requires"
             )
             raise GilgridError(sentence)
-        if not self.rerun and (known := self.workshop.known(job, environment, build)):
+        key = build.key if build else ""
+        if not self.rerun and (known := self.workshop.known(job, environment, key)):
             self.observer.recorded(known)
             return
         argv = command(probe, str(self.workshop.matrix.project))

@@ -66,11 +66,10 @@ class Workshop:
         yield found
         yield [python for python in downloadable() if python not in {*remembered, *found}]
 
-    def known(self, job: Job, environment: Environment, build: Build | None) -> Record | None:
+    def known(self, job: Job, environment: Environment, key: str) -> Record | None:
         """The record of the same inputs, where there is one: the job is done."""
         record = self.records.read(job.cell, job.probe)
-        is_current = record and record.inputs == inputs_of(self, job, environment, build.key if build else "")
-        return record if is_current else None
+        return record if record and record.inputs == inputs_of(self, job, environment, key) else None
 
     def probe(self, name: str) -> Probe:
         """The probe of that name."""
@@ -116,18 +115,14 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
     for job in whole.jobs:
         environment = existing(run_pins(workshop.matrix, job.cell))
         key = key_of(job.cell) if job.with_subject else None
-        record = None
-        if environment and (key or not job.with_subject):
-            record = workshop.records.read(job.cell, job.probe)
-            if record and record.inputs != inputs_of(workshop, job, environment, key or ""):
-                record = None
+        has_its_build = bool(key) or not job.with_subject
         found.append(
             Prospect(
                 job=job,
                 environment=environment,
                 build_key=key,
                 build=workshop.builds.existing(key) if key else None,
-                record=record,
+                record=workshop.known(job, environment, key or "") if environment and has_its_build else None,
             ),
         )
     return found

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gilgrid import config, expectations, files, guard
 from gilgrid.errors import ExitCode
-from gilgrid.model import Record, Verdict
+from gilgrid.model import Verdict
 from gilgrid.records import Records
 from gilgrid.report import terminal
 from gilgrid.report.lines import PlainLines
