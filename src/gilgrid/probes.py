@@ -74,6 +74,7 @@ def attempt(
                 },
                 deadline_s=probe.deadline_s,
                 output_limit_bytes=_OUTPUT_LIMIT_BYTES,
+                prove=True,
             ),
             on_quiet=on_quiet,
         )

@@ -12,7 +12,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gilgrid.guard import protocol, tree
 from gilgrid.guard.protocol import End
@@ -30,7 +30,8 @@ class Command:
     """What to run.
 
     `env` is the complete environment; None inherits gilgrid's. `deadline_s` None means no deadline. Of the
-    output, stdout and stderr in one, the first and the last half of `output_limit_bytes` are kept. Raises
+    output, stdout and stderr in one, the first and the last half of `output_limit_bytes` are kept. With
+    `prove` it ends as soon as a deadlock is proven; with `keep` what hangs is left alive for a debugger. Raises
     ValueError for what can never be run.
     """
 
@@ -39,6 +40,8 @@ class Command:
     env: Mapping[str, str] | None = None
     deadline_s: float | None = None
     output_limit_bytes: int = 256 * 1024
+    prove: bool = False
+    keep: bool = False
 
     def __post_init__(self) -> None:
         if not self.argv:
@@ -67,7 +70,8 @@ class Ending:
     wall time to the end of the command itself. `cpu_seconds` is of the whole tree; `max_rss_bytes` is of its
     largest process, and never under the 10 MB of the supervisor that it was forked from. `output_bytes` also
     counts what was cut from `output`. `ended` are the processes that lived when the command was over and that
-    the guard ended; `survivors`, normally none, could not be. `detail` says more of NOT_FOUND and LOST.
+    the guard ended; `survivors`, normally none, could not be, or were kept. `detail` says more of NOT_FOUND
+    and LOST. `evidence`, of DEADLOCK and DEADLINE, is what the prover saw.
     """
 
     end: End
@@ -82,6 +86,7 @@ class Ending:
     ended: tuple[Leftover, ...] = ()
     survivors: tuple[Leftover, ...] = ()
     detail: str = ""
+    evidence: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 class _Runs:
@@ -102,8 +107,8 @@ _runs = _Runs()
 def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> Ending:
     """Run `command` to its end and leave no process of it.
 
-    `on_quiet` is called in this thread with True once the tree has used under 3 % of a CPU over the last
-    second, and with False when it works again; not when it ends. What goes wrong on gilgrid's side is LOST,
+    `on_quiet`, for a command that is to be proven, is called in this thread with True once the tree has used
+    under 3 % of a CPU over the last second, and with False when it works again; not when it ends. What goes wrong on gilgrid's side is LOST,
     not an exception. An exception raised here, by `on_quiet` or Ctrl-C, ends the tree on its way.
     """
     started = time.monotonic()
@@ -145,7 +150,7 @@ def _converse(
     strays: list[bytearray] = []
     deadline_s = math.inf if command.deadline_s is None else command.deadline_s
     try:
-        supervisor.tell(_spec(command, tell_quiet=on_quiet is not None))
+        supervisor.tell(_spec(command))
         for line in supervisor.lines(deadline_s + _OVERDUE_S):
             message = protocol.decode(line)
             if message is None:
@@ -170,7 +175,7 @@ def _converse(
     return Ending(end=End.LOST, seconds=time.monotonic() - started, detail=detail)
 
 
-def _spec(command: Command, *, tell_quiet: bool) -> protocol.Message:
+def _spec(command: Command) -> protocol.Message:
     env = os.environ if command.env is None else command.env
     return {
         "client": os.getpid(),
@@ -179,7 +184,8 @@ def _spec(command: Command, *, tell_quiet: bool) -> protocol.Message:
         "cwd": None if command.cwd is None else _text(command.cwd),
         "deadline_s": command.deadline_s,
         "output_limit_bytes": command.output_limit_bytes,
-        "tell_quiet": tell_quiet,
+        "prove": command.prove,
+        "keep": command.keep,
     }
 
 

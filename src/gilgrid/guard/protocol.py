@@ -1,13 +1,19 @@
-"""What gilgrid and a supervisor say to each other: JSON objects, one a line, over one socket pair.
+"""What gilgrid, a supervisor and its keeper say to each other: JSON objects, one a line.
 
-Down goes one line, the command; the socket then stays open as the lifeline, and its end of file means
-"end the tree". Up come `{"root", "since"}` once the command has started, `{"quiet"}` at each change, and
-at last the report, the one with `"end"`. Any other line is the supervisor's own stderr.
+Between gilgrid and the supervisor, over one socket pair: down goes one line, the command; the socket then
+stays open as the lifeline, and its end of file means "end the tree". Up come `{"root", "since"}` once the
+command has started, `{"quiet"}` at each change, and at last the report, the one with `"end"`. Any other line
+is stderr of one of the two.
+
+Between the supervisor and its keeper, over a `Channel`: the supervisor says `{"root"}` as well, `{"why"}` when
+the deadline has come, and `{"keep"}` when the tree shall live on; the keeper says `{"quiet"}`, `{"deadlock"}`
+with its evidence when one is proven, and answers `{"why"}` with what it has seen.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from enum import StrEnum
 
 TYPE_CHECKING = False
@@ -17,11 +23,15 @@ if TYPE_CHECKING:
     Message: TypeAlias = dict[str, Any]
 
 
+CLIENT = 0  # stdin of the supervisor and of its keeper: one end of the socket pair
+
+
 class End(StrEnum):
     """How a command ended."""
 
     EXITED = "exited"
     SIGNALLED = "signalled"  # by a signal that the guard did not send
+    DEADLOCK = "deadlock"  # proven, and ended by the guard
     DEADLINE = "deadline"
     NOT_FOUND = "not-found"  # it could not be executed: no such command, not executable, no such cwd
     CANCELLED = "cancelled"
@@ -40,6 +50,44 @@ def decode(line: bytes | bytearray) -> Message | None:
     except ValueError:
         return None
     return message if isinstance(message, dict) else None
+
+
+class Channel:
+    """One side of the two pipes between a supervisor and its keeper."""
+
+    def __init__(self, inward: int, outward: int) -> None:
+        self.inward = inward
+        self.ended = False
+        self._outward = outward
+        self._heard = bytearray()
+
+    @classmethod
+    def pair(cls) -> tuple[Channel, Channel]:
+        """Both sides; each process closes the other's."""
+        (in_1, out_2), (in_2, out_1) = os.pipe2(os.O_CLOEXEC), os.pipe2(os.O_CLOEXEC)
+        return cls(in_1, out_1), cls(in_2, out_2)
+
+    def close(self) -> None:
+        """Close this side in this process."""
+        os.close(self.inward)
+        os.close(self._outward)
+
+    def say(self, message: Message) -> None:
+        """Write `message`; nothing is said to a side that has gone."""
+        line = memoryview(encode(message))
+        try:
+            while line:
+                line = line[os.write(self._outward, line) :]
+        except BrokenPipeError:
+            self.ended = True
+
+    def hear(self) -> list[Message]:
+        """Once `inward` is readable: the messages that have come. `ended` when the other side has gone."""
+        chunk = os.read(self.inward, 1 << 18)
+        self.ended = not chunk
+        self._heard += chunk
+        *lines, self._heard = self._heard.split(b"\n")
+        return [message for line in lines if (message := decode(line)) is not None]
 
 
 def text(raw: bytes) -> str:

@@ -1,6 +1,6 @@
-"""The supervisor: runs one command, watches it, ends all of it and reports. One process for each command.
+"""The supervisor: runs one command, drains it, ends all of it and reports. One process for each command.
 
-Started by `gilgrid.guard.command`, which see for the why; the two speak `gilgrid.guard.protocol` on stdin.
+A child of its keeper, `gilgrid.guard.keeper`, which looks at the command meanwhile.
 """
 
 from __future__ import annotations
@@ -12,41 +12,33 @@ import resource
 import select
 import signal
 import time
-from collections import deque
 from contextlib import suppress
 
 from gilgrid.guard import protocol
 from gilgrid.guard.launch import launch
 from gilgrid.guard.output import Output
-from gilgrid.guard.protocol import End
+from gilgrid.guard.protocol import CLIENT, End
 from gilgrid.guard.tree import Process, Tree, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_CLIENT = 0  # stdin: one end of the socket pair
+    from gilgrid.guard.protocol import Channel
+
 _READ_BYTES = 64 * 1024
 # What outlives the root gets so long to end by itself, as multiprocessing's resource tracker does
 # milliseconds after its interpreter, before it counts as left behind.
 _LINGER_S = 0.25
-_SAMPLE_S = 0.25
-_QUIET_WINDOW_S = 1.0
-_QUIET_SHARE = 0.03  # of one CPU
+_LAST_WORDS_S = 10.0  # so long the keeper may take, at the deadline, to say what it sees
 _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 
 
-def main() -> None:
-    """Run the command that stdin tells of, to its end or to the end of gilgrid."""
-    spec = _receive()
-    if spec is None:
-        return  # gilgrid ended before it had said what to run
-    gilgrid = _pidfd(spec["client"])
-    if os.getppid() != spec["client"]:
-        return  # it has just ended
+def supervise(spec: protocol.Message, keeper: Channel, gilgrid: int | None) -> None:
+    """Run the command of `spec` to its end or to the end of gilgrid, and tell gilgrid how it ended."""
     tree = Tree()
     try:
-        report = _Watch(spec, tree, gilgrid).run()
+        report = _Watch(spec, tree, keeper, gilgrid).run()
     except BaseException:
         tree.end()
         raise  # the traceback is what gilgrid reads in place of a report
@@ -54,40 +46,25 @@ def main() -> None:
         _send(report)
 
 
-def _receive() -> protocol.Message | None:
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        chunk = os.read(_CLIENT, 1 << 20)
-        if not chunk:
-            return None
-        line += chunk
-    return protocol.decode(line)
-
-
 def _send(message: protocol.Message) -> None:
     line = memoryview(protocol.encode(message))
     with suppress(ConnectionError):  # nobody is there to be told
         while line:
-            line = line[os.write(_CLIENT, line) :]
-
-
-def _pidfd(pid: int) -> int | None:
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None  # it has ended, or Linux is older than 5.3
+            line = line[os.write(CLIENT, line) :]
 
 
 class _Watch:
     """One command on its way from launch to report."""
 
-    def __init__(self, spec: protocol.Message, tree: Tree, gilgrid: int | None) -> None:
+    def __init__(self, spec: protocol.Message, tree: Tree, keeper: Channel, gilgrid: int | None) -> None:
         self._tree = tree
         self._end: End | None = None
         self._detail = ""
         self._gilgrid_lives = True
-        self._told_quiet = False
-        self._quiet = _Quiet() if spec["tell_quiet"] else None
+        self._keeper = keeper
+        self._proves: bool = spec["prove"]
+        self._keeps: bool = spec["keep"]
+        self._evidence: protocol.Message | None = None
         self._output = Output(spec["output_limit_bytes"])
         self._buffer = memoryview(bytearray(_READ_BYTES))
         for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
@@ -104,13 +81,15 @@ class _Watch:
         self._code = 0  # of the root, once it has ended; -N where signal N ended it
         self._any_left = True
         self._deadline = math.inf if spec["deadline_s"] is None else self._started + spec["deadline_s"]
-        self._next_sample = math.inf if self._quiet is None else self._started
+        self._past = math.inf  # the deadline, once it has passed
+        self._give_up_on_keeper = math.inf  # once it has been asked for its last words
 
         self._poll = select.poll()
         self._on: dict[int, Callable[[], object]] = {
             self._child.output: self._drain,
             tree.changes: self._reap,
-            _CLIENT: self._hear_client,
+            CLIENT: self._hear_client,
+            keeper.inward: self._hear_keeper,
         }
         if gilgrid is not None:
             # Besides the lifeline: a fork of gilgrid that it knows nothing of may hold that open.
@@ -121,19 +100,26 @@ class _Watch:
     def run(self) -> protocol.Message | None:
         """Watch the command to its end, then end its tree; the report, if anybody is there to read it."""
         root = look(self._child.pid)
-        _send({"root": self._child.pid, "since": root.since if root else 0})
+        started = {"root": self._child.pid, "since": root.since if root else 0}
+        _send(started)
+        self._keeper.say(started)
         while self._end is None:
             for fd, _ in self._poll.poll(self._patience_ms()):
                 self._on[fd]()
             self._judge(time.monotonic())
-        seconds = (self._root_ended or time.monotonic()) - self._started
-        ended, survivors = self._tree.end()
+        now = time.monotonic()
+        seconds = (self._root_ended or min(now, self._past)) - self._started
+        if self._keeps and self._end in (End.DEADLOCK, End.DEADLINE):
+            self._keeper.say({"keep": True})
+            ended, survivors = [], self._tree.processes()
+        else:
+            ended, survivors = self._tree.end()
         self._drain_rest()
         return self._report(seconds, ended, survivors) if self._gilgrid_lives else None
 
     def _patience_ms(self) -> int | None:
         """Until when nothing but an event is of interest."""
-        until = min(self._deadline, self._next_sample)
+        until = min(self._deadline, self._give_up_on_keeper)
         if self._root_ended is not None:
             until = self._root_ended + _LINGER_S
         if until == math.inf:
@@ -144,11 +130,19 @@ class _Watch:
         if self._root_ended is not None:
             if not self._any_left or now >= self._root_ended + _LINGER_S:
                 self._decide(*self._how_root_ended())
-        elif now >= self._deadline:
+        elif now >= self._give_up_on_keeper:
             self._decide(End.DEADLINE)
-        elif self._quiet is not None and now >= self._next_sample:
-            self._next_sample = now + _SAMPLE_S
-            self._tell_quiet(quiet=self._quiet.after(now, self._tree.cpu_seconds()))
+        elif now >= self._deadline:
+            self._deadline_passed(now)
+
+    def _deadline_passed(self, now: float) -> None:
+        if not self._proves:
+            self._decide(End.DEADLINE)
+            return
+        # What it is at, and what was not permitted, is worth a moment: nothing of it is late by that.
+        self._keeper.say({"why": True})
+        self._give_up_on_keeper = now + _LAST_WORDS_S
+        self._past, self._deadline = self._deadline, math.inf
 
     def _decide(self, end: End, detail: str = "") -> None:
         if self._end is None:
@@ -168,9 +162,9 @@ class _Watch:
 
     def _hear_client(self) -> None:
         with suppress(ConnectionError):
-            if os.read(_CLIENT, 4096):
+            if os.read(CLIENT, 4096):
                 return
-        self._poll.unregister(_CLIENT)
+        self._poll.unregister(CLIENT)
         self._decide(End.CANCELLED)
 
     def _hear_signal(self, number: int, _frame: object) -> None:
@@ -180,11 +174,23 @@ class _Watch:
         self._gilgrid_lives = False
         self._decide(End.CANCELLED)
 
-    def _tell_quiet(self, *, quiet: bool) -> None:
-        # Never wait for a client that is not reading: the deadline would wait with it. It is told next time.
-        if quiet != self._told_quiet and select.select([], [_CLIENT], [], 0)[1]:
-            _send({"quiet": quiet})
-            self._told_quiet = quiet
+    def _hear_keeper(self) -> None:
+        for message in self._keeper.hear():
+            if "quiet" in message:
+                # Never wait for a client that is not reading: the deadline would wait with it.
+                if select.select([], [CLIENT], [], 0)[1]:
+                    _send(message)
+            elif "deadlock" in message:
+                self._evidence = message["deadlock"]
+                self._decide(End.DEADLOCK)
+            else:
+                self._evidence = message["seen"]
+                self._decide(End.DEADLINE)
+        if self._keeper.ended:  # without it nothing is proven, and the deadline holds
+            self._poll.unregister(self._keeper.inward)
+            self._proves = False
+            if self._past < math.inf:
+                self._decide(End.DEADLINE)
 
     def _drain(self) -> int:
         """Take what the pipe holds, up to one buffer; the number of bytes."""
@@ -218,19 +224,5 @@ class _Watch:
             "ended": [(process.pid, process.name) for process in ended],
             "survivors": [(process.pid, process.name) for process in survivors],
             "detail": self._detail,
+            "evidence": self._evidence,
         }
-
-
-class _Quiet:
-    """Whether a tree hardly worked over the last second."""
-
-    def __init__(self) -> None:
-        self._samples: deque[tuple[float, float]] = deque()
-
-    def after(self, at: float, cpu_s: float) -> bool:
-        """Take in the CPU time used up to the instant `at`; whether the tree is quiet."""
-        self._samples.append((at, cpu_s))
-        while len(self._samples) > 1 and self._samples[1][0] <= at - _QUIET_WINDOW_S:
-            self._samples.popleft()
-        since, cpu_then_s = self._samples[0]
-        return at - since >= _QUIET_WINDOW_S and cpu_s - cpu_then_s < _QUIET_SHARE * (at - since)
