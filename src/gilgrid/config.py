@@ -12,6 +12,7 @@ from packaging.specifiers import SpecifierSet
 
 from gilgrid import expectations, plan, read
 from gilgrid.errors import MistakesError
+from gilgrid.evidence import Cause
 from gilgrid.matrix import Axis, Cross, Matrix, Rule, Specifiers, Subject
 from gilgrid.model import Probe, Stage, Verdict
 from gilgrid.read import Table
@@ -239,14 +240,19 @@ def _rule(table: Table, probes: list[str], at_run: list[str], selectable: tuple[
         check = read.known("probe", probes)
         return read.list_of(check, least=1)(value) if isinstance(value, list) else (check(value),)
 
-    return Rule(
+    rule = Rule(
         where=table.name,
         probes=table.take("probe", named, (), required=True),
         verdict=Verdict(table.take("verdict", read.one_of(_MEASURABLE), "ok", required=True)),
+        cause=table.take("cause", read.one_of(Cause), None),
         because=table.take("because", read.text, "", required=True),
         run=_specifiers(table.table("run"), at_run),
-        build=_specifiers(table, selectable, ["probe", "verdict", "because", "run"]),
+        build=_specifiers(table, selectable, ["probe", "verdict", "cause", "because", "run"]),
     )
+    of_cause = Verdict.TIMEOUT if rule.cause is Cause.SPINNING else Verdict.DEADLOCK
+    if rule.cause and rule.verdict is not of_cause:
+        table.mistake("cause", f"'{rule.cause}' is of a {of_cause}, not of '{rule.verdict}'")
+    return rule
 
 
 def _specifiers(table: Table, axes: Collection[str], known: Collection[str] = ()) -> Specifiers:

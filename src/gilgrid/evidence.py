@@ -89,7 +89,7 @@ class Evidence:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote. Raises ``ValueError``, ``TypeError`` or ``KeyError`` where it did not."""
+        """Read what `to_json` wrote. Raises ``ValueError``, ``TypeError`` or ``KeyError`` where it is not."""
         threads = tuple(
             Waiter(
                 **{

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from gilgrid import plan
 from gilgrid.model import Record, Verdict
+from gilgrid.printable import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gilgrid.evidence import Cause
     from gilgrid.matrix import Matrix, Rule
     from gilgrid.model import Cell
 
@@ -26,25 +28,42 @@ class Judged:
 
     @property
     def as_expected(self) -> bool:
-        """Whether the record has the expected verdict."""
-        return self.record.verdict is self.expected
+        """Whether the record has the expected verdict, and the cause where one is expected."""
+        return self.record.verdict is self.expected and self._cause in {None, self.record.cause}
+
+    @property
+    def expectation(self) -> str:
+        """The expected verdict, and the cause where one is expected: ``deadlock (lock-order)``."""
+        return _with(self.expected, self._cause)
+
+    @property
+    def seen(self) -> str:
+        """The verdict, and the cause where there is one."""
+        return _with(self.record.verdict, self.record.cause)
+
+    @property
+    def _cause(self) -> Cause | None:
+        return self.rule.cause if self.rule else None
 
     @property
     def difference(self) -> str:
         """One sentence: what was expected, by which rule, and what was seen."""
         source = f"{self.rule.where} because {self.rule.because}" if self.rule else "no rule names it"
-        reason = " ".join(self.record.reason.split())
-        sentence = (
-            f"{self.record.cell} {self.record.probe}: {self.record.verdict}, "
-            f"expected {self.expected} ({source}){f': {reason}' if reason else ''}"
+        reason = line(self.record.reason)
+        return line(
+            f"{self.record.cell} {self.record.probe}: {self.seen}, "
+            f"expected {self.expectation} ({source}){f': {reason}' if reason else ''}"
         )
-        # A compiler's or a probe's words may hold what moves a terminal's cursor.
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in sentence)
+
+
+def _with(verdict: Verdict, cause: Cause | None) -> str:
+    return f"{verdict} ({cause})" if cause else str(verdict)
 
 
 def rule_for(matrix: Matrix, cell: Cell, probe: str) -> Rule | None:
-    """The rule that speaks of this probe in this cell; rules that contradict each other were refused."""
-    return next((rule for rule in matrix.rules if rule.matches(cell, probe)), None)
+    """The rule that says most of this probe in this cell; rules that contradict each other were refused."""
+    matching = [rule for rule in matrix.rules if rule.matches(cell, probe)]
+    return next((rule for rule in matching if rule.cause), matching[0] if matching else None)
 
 
 def judge(matrix: Matrix, records: Iterable[Record]) -> list[Judged]:
@@ -72,14 +91,16 @@ def mistakes(matrix: Matrix) -> list[str]:
         if axis != "python" and axis not in probe.axes
     ]
     for one, other in pairs(matrix.rules, 2):
-        if one.verdict is other.verdict:
+        key = "verdict" if one.verdict is not other.verdict else "cause"
+        said, before = getattr(other, key), getattr(one, key)
+        if said is before or not (said and before):
             continue
         both = next(
             (j for j in jobs if one.matches(j.cell, j.probe) and other.matches(j.cell, j.probe)), None
         )
         if both:
             found.append(
-                f"{other.where} verdict: '{other.verdict}' contradicts '{one.verdict}' of {one.where} "
+                f"{other.where} {key}: '{said}' contradicts '{before}' of {one.where} "
                 f"for {both.probe} in {both.cell}; narrow one of them",
             )
     return found

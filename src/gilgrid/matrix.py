@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from packaging.specifiers import SpecifierSet
 
+    from gilgrid.evidence import Cause
     from gilgrid.model import Cell, Coordinate, Probe, Verdict
 
 Specifiers: TypeAlias = "Mapping[str, SpecifierSet]"
@@ -78,6 +79,8 @@ class Rule:
     run: Specifiers
     verdict: Verdict
     because: str
+    cause: Cause | None = None
+    """Of a hang: another cause differs as another verdict does. ``None`` expects any."""
 
     def matches(self, cell: Cell, probe: str) -> bool:
         """Whether the rule speaks of that probe in that cell."""

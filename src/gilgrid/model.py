@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gilgrid.evidence import Cause, Evidence
+
 
 class Verdict(StrEnum):
     """What happened to one probe in one cell: a closed set."""
@@ -167,6 +169,13 @@ class Attempt:
     output_bytes: int = 0
     ended: tuple[str, ...] = ()
     """Processes that outlived the command, or the deadline, and that the guard ended."""
+    evidence: Evidence | None = None
+    """Of a hang: who waits for whom, and the frames that show it."""
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it hung. No evidence, no cause."""
+        return self.evidence.cause if self.evidence else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +211,12 @@ class Record:
         """How often each verdict was seen among the repeats."""
         verdicts = [attempt.verdict for attempt in self.attempts]
         return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
+
+    @property
+    def cause(self) -> Cause | None:
+        """Why it hung, where those repeats that hung agree on it."""
+        causes = {attempt.cause for attempt in self.attempts if attempt.evidence}
+        return causes.pop() if len(causes) == 1 else None
 
 
 def agreed(verdicts: list[Verdict]) -> Verdict:

@@ -21,8 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.errors import CancelledError
+from gilgrid.evidence import Cause, Evidence
 from gilgrid.guard import Command, End, Ending, run
 from gilgrid.model import Attempt, Check, Verdict
+from gilgrid.printable import line
+from gilgrid.telling import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,7 +109,8 @@ def by_hand(probe: Probe, argv: tuple[str, ...], environment: Environment, site:
 
 def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:
     """What an ending and a result mean together."""
-    verdict, reason = _verdict(ending, result, deadline_s)
+    evidence = _evidence(ending)
+    verdict, reason = _verdict(ending, result, deadline_s, evidence)
     return Attempt(
         verdict=verdict,
         reason=reason,
@@ -120,6 +124,7 @@ def judge(ending: Ending, result: Result, deadline_s: float) -> Attempt:
         output=_last_words(ending.output) if verdict is Verdict.OK else ending.output,
         output_bytes=ending.output_bytes,
         ended=tuple(f"{leftover.name} ({leftover.pid})" for leftover in ending.ended),
+        evidence=evidence,
     )
 
 
@@ -139,12 +144,12 @@ def read_result(path: Path) -> Result:
         return Result(
             checks=tuple(
                 Check(
-                    name=_line(check["name"]), ok=_is_true(check["ok"]), detail=_line(check.get("detail", ""))
+                    name=line(check["name"]), ok=_is_true(check["ok"]), detail=line(check.get("detail", ""))
                 )
                 for check in content.get("checks", ())
             ),
-            metrics={_line(name): _finite(value) for name, value in content.get("metrics", {}).items()},
-            running=_line(content.get("running", "")),
+            metrics={line(name): _finite(value) for name, value in content.get("metrics", {}).items()},
+            running=line(content.get("running", "")),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         return Result(
@@ -152,7 +157,20 @@ def read_result(path: Path) -> Result:
         )
 
 
-def _verdict(ending: Ending, result: Result, deadline_s: float) -> tuple[Verdict, str]:
+def _evidence(ending: Ending) -> Evidence | None:
+    if not ending.evidence:
+        return None
+    try:
+        evidence = Evidence.from_json(ending.evidence)
+        sentence(evidence)  # all that it needs is there
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None  # the verdict stands without it
+    return evidence
+
+
+def _verdict(
+    ending: Ending, result: Result, deadline_s: float, evidence: Evidence | None
+) -> tuple[Verdict, str]:
     during = f" in {result.running}" if result.running else ""
     failed = [check for check in result.checks if not check.ok]
     match ending.end:
@@ -161,7 +179,11 @@ def _verdict(ending: Ending, result: Result, deadline_s: float) -> tuple[Verdict
         case End.NOT_FOUND:
             return Verdict.FAILED, ending.detail
         case End.DEADLINE:
-            return Verdict.TIMEOUT, f"still running after {deadline_s:g} s{during}"
+            spins = f": {sentence(evidence)}" if evidence and evidence.cause is Cause.SPINNING else ""
+            return Verdict.TIMEOUT, f"still running after {deadline_s:g} s{during}{spins}"
+        case End.DEADLOCK:
+            proven = sentence(evidence) if evidence else "proven, but its evidence cannot be read"
+            return Verdict.DEADLOCK, f"{proven} (during {result.running})" if result.running else proven
         case End.SIGNALLED:
             return Verdict.CRASH, f"killed by {_signal_name(ending.signal)}{during}"
         case End.EXITED:
@@ -191,19 +213,13 @@ def _signal_name(number: int | None) -> str:
 
 
 def _last_line(output: str) -> str:
-    return next((_line(line) for line in reversed(output.splitlines()) if line.strip()), "no output")
+    return next((line(said) for said in reversed(output.splitlines()) if said.strip()), "no output")
 
 
 def _is_true(value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"ok should be true or false, not {value!r}")
     return value
-
-
-def _line(value: Any) -> str:
-    """One line that can be printed: a program that went wrong may write anything."""
-    line = " ".join(str(value).split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def _finite(value: Any) -> float:

@@ -3,6 +3,8 @@
 Schema history, so that a reader knows what an older file lacks:
 
 1   The first.
+2   An attempt that hung has evidence, and a record the cause that it shows. In a former one both are
+    unknown: its hangs, however well known, are all ``timeout``.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from gilgrid import files
 from gilgrid.errors import MistakesError, RecordNotKeptError
+from gilgrid.evidence import Evidence
 from gilgrid.model import Attempt, Cell, Check, Record, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-SCHEMA = 1
+SCHEMA = 2
+_READABLE = (1, 2)
 FOLDER = ".gilgrid"
 """Beside ``matrix.toml``."""
 
@@ -90,8 +94,8 @@ class Records:
             return None
         try:
             content = json.loads(text)
-            if content["schema"] != SCHEMA:
-                self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads {SCHEMA}")
+            if content["schema"] not in _READABLE:
+                self._set_aside(path, f"has schema {content['schema']}, this gilgrid reads up to {SCHEMA}")
                 return None
             record = from_json(content)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -116,13 +120,13 @@ class Records:
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """The record as JSON values, with its schema."""
-    return {"schema": SCHEMA, **asdict(record), "cell": str(record.cell)}
+    """The record as JSON values, with its schema, and the cause for readers: it is that of the evidence."""
+    return {"schema": SCHEMA, **asdict(record), "cell": str(record.cell), "cause": record.cause}
 
 
 def from_json(content: dict[str, Any]) -> Record:
     """A record from JSON values. Raises ``ValueError``, ``KeyError`` or ``TypeError`` on any that is none."""
-    values = {key: value for key, value in content.items() if key != "schema"}
+    values = {key: value for key, value in content.items() if key not in {"schema", "cause"}}
     values["cell"] = Cell.parse(values["cell"])
     values["verdict"] = Verdict(values["verdict"])
     values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
@@ -145,5 +149,6 @@ def _attempt(content: dict[str, Any]) -> Attempt:
             "verdict": Verdict(content["verdict"]),
             "checks": tuple(Check(**check) for check in content["checks"]),
             "ended": tuple(content["ended"]),
+            "evidence": Evidence.from_json(evidence) if (evidence := content.get("evidence")) else None,
         },
     )

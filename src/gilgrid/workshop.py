@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from gilgrid.records import Records
 
 
-JUDGEMENT = 1
-"""Raised whenever the guard learns to tell verdicts apart: older records are then measured again."""
+JUDGEMENT = 2
+"""Raised whenever the guard learns to tell verdicts apart: older records are then measured again.
+
+2: A deadlock is proven, and has a cause; it was a ``timeout``.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

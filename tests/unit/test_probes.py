@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gilgrid.environments import Environment
+from gilgrid.evidence import Cause, Evidence, Frame, Waiter
 from gilgrid.guard import End, Ending, Leftover
 from gilgrid.model import Check, Probe, Verdict
 from gilgrid.probes import Result, attempt, judge, read_result
@@ -29,6 +31,16 @@ WRONG = Result(
     )
 )
 FAULTY = Result(fault="its result file is not of the documented form")
+
+
+LOCKED = Evidence(
+    cause=Cause.SELF_DEADLOCK,
+    threads=(Waiter(pid=1, tid=1, process="python", python=(Frame(function="f", file="/x/y.py", line=3),)),),
+)
+SPINNING = replace(LOCKED, cause=Cause.SPINNING)
+LOCKED_REASON = "a thread that waits for a lock which it holds itself: f (y.py:3)"
+SPINNING_REASON = "a thread that runs without end: f (y.py:3)"
+WAITING = replace(LOCKED, cause=None)
 
 
 def ending(end: End, **facts: Any) -> Ending:
@@ -60,6 +72,27 @@ def ending(end: End, **facts: Any) -> Ending:
         (ending(End.SIGNALLED, signal=99), Result(), Verdict.CRASH, "killed by signal 99"),
         (ending(End.DEADLINE), WELL, Verdict.TIMEOUT, "still running after 20 s in call 3"),
         (ending(End.DEADLINE), WRONG, Verdict.TIMEOUT, "still running after 20 s"),
+        (ending(End.DEADLINE, evidence={}), Result(), Verdict.TIMEOUT, "still running after 20 s"),
+        (
+            ending(End.DEADLINE, evidence=WAITING.to_json()),
+            Result(),
+            Verdict.TIMEOUT,
+            "still running after 20 s",
+        ),
+        (
+            ending(End.DEADLINE, evidence=SPINNING.to_json()),
+            WELL,
+            Verdict.TIMEOUT,
+            f"still running after 20 s in call 3: {SPINNING_REASON}",
+        ),
+        (ending(End.DEADLOCK, evidence=LOCKED.to_json()), Result(), Verdict.DEADLOCK, LOCKED_REASON),
+        (
+            ending(End.DEADLOCK, evidence=LOCKED.to_json()),
+            WELL,
+            Verdict.DEADLOCK,
+            f"{LOCKED_REASON} (during call 3)",
+        ),
+        (ending(End.DEADLOCK, evidence=LOCKED.to_json()), WRONG, Verdict.DEADLOCK, LOCKED_REASON),
         (ending(End.NOT_FOUND, detail="no such command: x"), WELL, Verdict.FAILED, "no such command: x"),
         (ending(End.LOST, detail="the supervisor died"), WELL, Verdict.ERROR, "the supervisor died"),
         (ending(End.CANCELLED, detail="cancelled"), WELL, Verdict.ERROR, "cancelled"),
@@ -73,12 +106,45 @@ def test_each_ending_has_its_verdict_and_its_reason(
     assert (attempt.verdict, attempt.reason) == (verdict, reason)
 
 
+@pytest.mark.parametrize("evidence", [LOCKED, SPINNING, WAITING])
+@pytest.mark.parametrize("end", [End.DEADLOCK, End.DEADLINE])
+def test_the_evidence_of_a_hang_is_kept(end: End, evidence: Evidence) -> None:
+    attempt = judge(ending(end, evidence=json.loads(json.dumps(evidence.to_json()))), Result(), 20.0)
+
+    assert (attempt.evidence, attempt.cause) == (evidence, evidence.cause)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        None,
+        {},
+        {"cause": "lock-order"},
+        {**LOCKED.to_json(), "cause": "bad-luck"},
+        {**LOCKED.to_json(), "threads": [1]},
+        {**LOCKED.to_json(), "unheard": "of"},
+        {**LOCKED.to_json(), "cycle": 5},
+        [1],
+        "evidence",
+    ],
+)
+def test_broken_evidence_loses_no_verdict(broken: Any) -> None:
+    proven, passed = (
+        judge(ending(end, evidence=broken), Result(), 20.0) for end in (End.DEADLOCK, End.DEADLINE)
+    )
+
+    assert (proven.verdict, proven.reason) == (Verdict.DEADLOCK, "proven, but its evidence cannot be read")
+    assert (passed.verdict, passed.reason) == (Verdict.TIMEOUT, "still running after 20 s")
+    assert proven.evidence is passed.evidence is None
+
+
 @pytest.mark.parametrize(
     "bad",
     [
         ending(End.EXITED, exit_code=1),
         ending(End.SIGNALLED, signal=11),
         ending(End.DEADLINE),
+        ending(End.DEADLOCK),
         ending(End.NOT_FOUND),
         ending(End.LOST),
     ],

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gilgrid.evidence import Cause, Evidence, Frame, Waiter
 from gilgrid.model import Attempt, Cell, Check, Record, Verdict
 from gilgrid.records import SCHEMA, Records, all_to_json, from_json, to_json
 
@@ -35,6 +37,23 @@ FULL = Record(
             output="\x1b[31mred\x00",
             output_bytes=10_000_000_000,
             ended=("python (1234)",),
+            evidence=Evidence(
+                cause=Cause.SPINNING,
+                threads=(
+                    Waiter(
+                        pid=1234,
+                        tid=1235,
+                        process="python",
+                        holds_gil=True,
+                        released_by=(1234,),
+                        python=(Frame(function="poll", file="/project/poll.py", line=3),),
+                        native=(Frame(function="f(int)", library="libx.so"),),
+                    ),
+                ),
+                cycle=(1235, 1234),
+                others=2,
+                detected_after=0.4,
+            ),
         ),
     ),
     versions={"scipy": "1.17.1", "python": "3.11.7"},
@@ -61,6 +80,38 @@ def write_raw(records: Records, content: str | bytes) -> Path:
 
 def changed(**values: Any) -> str:
     return json.dumps({**to_json(FULL), **values})
+
+
+def evidence(content: dict[str, Any]) -> str:
+    return changed(attempts=[{**to_json(FULL)["attempts"][1], "evidence": content}])
+
+
+def test_a_record_of_the_first_schema_is_read(records: Records) -> None:
+    content = to_json(FULL)
+    del content["cause"]
+    for attempt in content["attempts"]:
+        del attempt["evidence"]
+    write_raw(records, json.dumps({**content, "schema": 1}))
+
+    record = records.read(CELL, "held")
+
+    assert record
+    assert records.warnings == []
+    assert (record.cause, record.reason) == (None, FULL.reason)
+
+
+def test_the_cause_stands_beside_the_verdict() -> None:
+    assert to_json(FULL)["cause"] == "spinning"
+
+
+def test_repeats_that_disagree_on_the_cause_leave_the_record_without_one() -> None:
+    attempts = [
+        Attempt(verdict=Verdict.DEADLOCK, seconds=1, cpu_seconds=0, evidence=Evidence(cause=cause))
+        for cause in (Cause.LOCK_ORDER, Cause.GIL_VS_MUTEX, Cause.LOCK_ORDER)
+    ]
+
+    assert replace(FULL, attempts=tuple(attempts)).cause is None
+    assert replace(FULL, attempts=tuple(attempts[::2])).cause is Cause.LOCK_ORDER
 
 
 def test_a_record_is_read_as_it_was_written(records: Records) -> None:
@@ -125,6 +176,8 @@ BROKEN: dict[str, str | bytes] = {
     "of another probe": changed(probe="../held"),
     "of the future": changed(schema=SCHEMA + 1),
     "of an odd schema": changed(schema=[1]),
+    "with evidence that is none": evidence({"cause": "lock-order"}),
+    "of an unknown cause": evidence({"cause": "bad-luck", "threads": [], "cycle": []}),
 }
 
 
@@ -146,7 +199,7 @@ def test_a_future_schema_is_named(records: Records) -> None:
 
     records.read(CELL, "held")
 
-    assert f"has schema {SCHEMA + 1}, this gilgrid reads {SCHEMA}" in records.warnings[0]
+    assert f"has schema {SCHEMA + 1}, this gilgrid reads up to {SCHEMA}" in records.warnings[0]
 
 
 def test_what_was_set_aside_is_never_overwritten(records: Records) -> None:

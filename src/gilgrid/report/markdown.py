@@ -47,7 +47,7 @@ def _verdict(entry: Judged | None) -> str:
     if entry is None:
         return ""
     verdict = entry.record.verdict
-    return str(verdict) if entry.as_expected else f"**{verdict} (expected {entry.expected})**"
+    return str(verdict) if entry.as_expected else f"**{verdict} (expected {entry.expectation})**"
 
 
 def _escaped(text: str) -> str:
