@@ -12,6 +12,8 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gilgrid.guard import protocol, tree
@@ -20,7 +22,6 @@ from gilgrid.guard.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 _OVERDUE_S = 30.0  # past its deadline a supervisor that says nothing has been stopped or is hung itself
 
@@ -185,8 +186,15 @@ def _spec(command: Command) -> protocol.Message:
         "deadline_s": command.deadline_s,
         "output_limit_bytes": command.output_limit_bytes,
         "prove": command.prove,
+        "packages": _packages() if command.prove else "",
         "keep": command.keep,
     }
+
+
+def _packages() -> str:
+    """The folder that pystack is in: the keeper, which starts without site-packages, is told of it."""
+    spec = find_spec("pystack")
+    return _text(Path(spec.origin).parents[1]) if spec is not None and spec.origin else ""
 
 
 def _text(word: str | Path) -> str:

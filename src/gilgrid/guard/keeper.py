@@ -10,6 +10,7 @@ import math
 import os
 import select
 import signal
+import sys
 import time
 from contextlib import suppress
 
@@ -83,6 +84,7 @@ class _Keeper:
         self._prover: Prover | None = None
         self._next = math.inf
         self._keep = False
+        self._command = 0
         self._poll = select.poll()
         self._on = {tree.changes: tree.reap, channel.inward: self._hear}
         if gilgrid is not None:
@@ -107,12 +109,15 @@ class _Keeper:
         if time.monotonic() >= self._next:
             from gilgrid.guard.prover import Prover  # noqa: PLC0415 - 30 ms that most commands never need
 
-            self._prover = Prover(self._spec, self._tree.root or 0)
+            if self._spec["packages"]:
+                sys.path.append(os.fsdecode(protocol.raw(self._spec["packages"])))
+            self._prover = Prover(self._tree.root or 0, self._command)
             self._next = self._prover.look(self._channel)
 
     def _hear(self) -> None:
         for message in self._channel.hear():
             if "root" in message and self._spec["prove"]:
+                self._command = message["root"]
                 self._next = time.monotonic() + _FIRST_LOOK_S
             elif "keep" in message:
                 self._keep = True

@@ -1,0 +1,155 @@
+"""The cause of a deadlock, from the threads that hold each other; pure. No evidence, no cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gilgrid.evidence import Cause
+from gilgrid.guard.stack import Stack, is_openmp_library
+from gilgrid.guard.waits import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gilgrid.evidence import Frame
+    from gilgrid.guard.picture import Picture, Process, Thread
+    from gilgrid.guard.waits import Stacks, Wait
+
+_GIL_VS = {
+    Kind.BARRIER: Cause.GIL_VS_OPENMP_BARRIER,
+    Kind.JOIN: Cause.GIL_VS_JOIN,
+    Kind.MUTEX: Cause.GIL_VS_MUTEX,
+    Kind.INITIALISER: Cause.GIL_VS_STATIC_INIT,
+    Kind.ONCE: Cause.GIL_VS_CALL_ONCE,
+}
+_LOADER = ("dlopen", "dlsym", "dlclose", "_dl_", "dl_iterate_phdr")
+_NOTIFIED = {"wait", "wait_for", "get", "put"}  # of threading.py and queue.py: somebody should have notified
+_JOINS = {"join", "_wait_for_tstate_lock", "_join"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One thread of a cycle."""
+
+    process: Process
+    thread: Thread
+    wait: Wait
+    stack: Stack
+
+    @property
+    def innermost(self) -> Frame | None:
+        """Its innermost Python frame."""
+        return self.stack.python[0] if self.stack.python else None
+
+    def is_in(self, file: str, *functions: str) -> bool:
+        """Whether one of its Python frames is of that file, and of one of those functions."""
+        return any(
+            frame.file.endswith(file) and (not functions or frame.function.rpartition(".")[2] in functions)
+            for frame in self.stack.python
+        )
+
+    @property
+    def waits_in_openmp(self) -> bool:
+        """Whether it waits inside an OpenMP runtime, which its system call alone can tell."""
+        call = self.thread.call
+        return self.wait.kind is Kind.BARRIER or bool(call and is_openmp_library(call.library))
+
+
+def members(
+    picture: Picture, waits: Mapping[int, Wait], stacks: Stacks, cycle: tuple[int, ...]
+) -> tuple[Member, ...]:
+    """The threads of a cycle with all that is known of each."""
+    places = {thread.tid: (process, thread) for process, thread in picture.threads()}
+    return tuple(
+        Member(process=places[tid][0], thread=places[tid][1], wait=waits[tid], stack=stacks.get(tid, Stack()))
+        for tid in cycle
+    )
+
+
+def cause(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
+    """The cause that the cycle shows; None for a deadlock of a kind without a name."""
+    if not cycle:
+        return None
+    for position, member in enumerate(cycle):
+        if member.wait.kind is Kind.GIL:
+            return _gil(member, cycle[(position + 1) % len(cycle)])
+    if len({member.process.pid for member in cycle}) > 1:
+        return _between_processes(cycle)
+    return _in_process(picture, cycle)
+
+
+def _gil(waiter: Member, holder: Member) -> Cause:
+    if waiter.thread.tid == holder.thread.tid:
+        return Cause.GIL_HELD_BY_WAITER
+    if holder.waits_in_openmp:
+        return Cause.GIL_VS_OPENMP_BARRIER
+    if holder.wait.kind is Kind.MUTEX and any(_is_loader(member) for member in (holder, waiter)):
+        return Cause.GIL_VS_LOADER_LOCK
+    return _GIL_VS.get(holder.wait.kind, Cause.GIL_VS_CONDITION)
+
+
+def _is_loader(member: Member) -> bool:
+    return any(frame.function.startswith(_LOADER) for frame in member.stack.native)
+
+
+def _between_processes(cycle: tuple[Member, ...]) -> Cause | None:
+    kinds = {member.wait.kind for member in cycle}
+    if any(member.is_in("multiprocessing/queues.py", "_feed", "_finalize_join", "join") for member in cycle):
+        return Cause.QUEUE_JOIN
+    if Kind.WRITE in kinds:
+        return Cause.FULL_PIPE
+    if Kind.READ in kinds:
+        return Cause.PIPE_CYCLE
+    return Cause.JOIN if Kind.CHILD in kinds else None
+
+
+def _in_process(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
+    process = cycle[0].process
+    is_fork = process.is_fork
+    if is_fork and any(member.waits_in_openmp for member in cycle):
+        return Cause.OPENMP_AFTER_FORK
+    if any(member.is_in("<frozen importlib._bootstrap>", "acquire", "__enter__") for member in cycle):
+        return Cause.IMPORT_LOCK
+    if any(member.is_in("queue.py", "join") or member.is_in("queues.py", "join") for member in cycle):
+        return Cause.QUEUE_JOIN
+    if any(_is_at_shutdown(member) for member in cycle):
+        return Cause.JOIN_AT_SHUTDOWN
+    kinds = {member.wait.kind for member in cycle}
+    if kinds & {Kind.READ, Kind.WRITE}:
+        return Cause.FULL_PIPE if Kind.WRITE in kinds else Cause.PIPE_CYCLE
+    if len(cycle) == 1:
+        return _alone(picture, cycle[0])
+    if Kind.JOIN in kinds or any(_innermost_is(member, _JOINS) for member in cycle):
+        return Cause.JOIN
+    if any(_innermost_is(member, _NOTIFIED) for member in cycle):
+        return Cause.LOST_WAKEUP
+    return Cause.LOCK_ORDER if kinds <= {Kind.LOCK, Kind.MUTEX, Kind.SHARED} else None
+
+
+def _alone(picture: Picture, member: Member) -> Cause | None:
+    """Of a thread that nobody else could release."""
+    owner = member.thread.call.futex.owner if member.thread.call and member.thread.call.futex else 0
+    if owner == member.thread.tid:
+        return Cause.SELF_DEADLOCK
+    parent = picture.processes.get(member.process.parent)
+    if member.process.is_fork and len(member.process.threads) == 1:
+        if member.wait.kind is Kind.MUTEX or (parent and len(parent.threads) > 1):
+            return Cause.FORK_LOST_LOCK
+    if _innermost_is(member, _NOTIFIED) or _innermost_is(member, _JOINS):
+        return Cause.LOST_WAKEUP
+    return Cause.SELF_DEADLOCK if member.wait.kind in (Kind.LOCK, Kind.MUTEX) else None
+
+
+def _is_at_shutdown(member: Member) -> bool:
+    frames = member.stack.native
+    return member.is_in("threading.py", "_shutdown") or any(
+        frame.function in ("wait_for_thread_shutdown", "Py_FinalizeEx", "_Py_Finalize") for frame in frames
+    )
+
+
+def _innermost_is(member: Member, functions: set[str]) -> bool:
+    frame = member.innermost
+    if frame is None or not frame.file.endswith(("threading.py", "queue.py", "synchronize.py")):
+        return False
+    return frame.function.rpartition(".")[2] in functions

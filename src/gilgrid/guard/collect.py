@@ -1,0 +1,216 @@
+"""Takes a picture of a process tree from /proc, without stopping anybody.
+
+Two looks at every thread, 15 ms apart, and between them one at what it waits on: who has not run from the first
+to the second was, at one instant for all of them, as the picture has it. Only who polls for the GIL runs, every
+5 ms, and then that GIL must not have changed hands.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gilgrid.guard import calls
+from gilgrid.guard.descriptors import Descriptors
+from gilgrid.guard.mappings import Mappings
+from gilgrid.guard.memory import Memory
+from gilgrid.guard.picture import Picture, Process, Thread
+from gilgrid.guard.reader import Reader
+from gilgrid.guard.tree import look
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+_BETWEEN_S = 0.015
+# A thread that polls for the GIL runs for some 20 microseconds every 5 ms: look again where it just did.
+_ATTEMPTS = 10
+_PAUSE_S = 0.0005
+
+
+class NothingToSeeError(Exception):
+    """This system does not show what threads wait for; the text says what is missing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Look:
+    """One look at one thread: what /proc said of it, word for word."""
+
+    state: str
+    call: str  # "running", or number, arguments, stack pointer and program counter
+    ran: str  # time on a CPU, time waiting for one, number of slices
+
+    @property
+    def is_on_its_way(self) -> bool:
+        return not self.call[:1].isdigit()
+
+
+def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: Collection[str]) -> Picture:
+    """A picture of these processes.
+
+    `pollers` are threads that run again and again without using a CPU, `outside` the identities of pipes and
+    sockets that others than the tree hold. Raises `NothingToSeeError`.
+    """
+    if not calls.names():
+        raise NothingToSeeError(f"gilgrid does not know the system calls of {os.uname().machine}")
+    if not os.path.exists("/proc/self/syscall"):  # noqa: PTH110 - pathlib costs 15 ms to import
+        raise NothingToSeeError("/proc has no file 'syscall': this kernel does not say what threads wait for")
+    collectors = [_Collector(pid, pollers) for pid in pids]
+    processes = [collector.process() for collector in collectors]
+    if len(processes) > 1 or any(_waits_on_files(process) for process in processes if process):
+        descriptors = Descriptors([collector.pid for collector in collectors], outside)
+        processes = [
+            process and replace(process, files=descriptors.of(process.pid)) for process in processes
+        ]
+    time.sleep(_BETWEEN_S)
+    again = [collector.looks() for collector in collectors]  # all of them before anything else is done
+    steady = [
+        collector.steady(process, looks)
+        for collector, process, looks in zip(collectors, processes, again, strict=True)
+        if process is not None
+    ]
+    return Picture(root=root, processes={process.pid: process for process in steady})
+
+
+class _Collector:
+    """Collects one process."""
+
+    def __init__(self, pid: int, pollers: Collection[int]) -> None:
+        self.pid = pid
+        self._pollers = pollers
+        self._refused = ""
+        self._ours: dict[int, int] = {}
+        self._first = self.looks()
+
+    def looks(self) -> dict[int, _Look]:
+        """One look at each thread."""
+        found: dict[int, _Look] = {}
+        with suppress(FileNotFoundError, ProcessLookupError):
+            for name in os.listdir(f"/proc/{self.pid}/task"):  # noqa: PTH208 - as above
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    found[int(name)] = self._look(int(name))
+        return found
+
+    def _look(self, tid: int) -> _Look:
+        folder = f"/proc/{self.pid}/task/{tid}"
+        for attempt in range(_ATTEMPTS):
+            if attempt:
+                time.sleep(_PAUSE_S)
+            state = _text(f"{folder}/stat").rpartition(")")[2].split()[0]
+            ran = _text(f"{folder}/schedstat")
+            try:
+                call = _text(f"{folder}/syscall").strip()
+            except PermissionError as error:
+                self._refused = f"{folder}/syscall: {error.strerror}"
+                call = ""
+            found = _Look(state=state, call=call, ran=ran)
+            if not found.is_on_its_way or tid not in self._pollers:
+                break
+        return found
+
+    def process(self) -> Process | None:
+        """The process and what its threads wait on; None when it has gone."""
+        process = look(self.pid)
+        if process is None:
+            return None
+        basic = Process(pid=self.pid, parent=process.parent, name=process.name)
+        if process.dead:
+            return basic
+        try:
+            status = {tid: _status(self.pid, tid) for tid in self._first}
+            # Thread ids as the process has them in its memory: others, in a PID namespace of its own.
+            self._ours = {int(status[tid]["NSpid"].split()[-1]): tid for tid in self._first}
+            mappings = Mappings(self.pid)
+            with Memory(self.pid) as memory:
+                reader = Reader(memory, self._ours, mappings)
+                threads = tuple(
+                    Thread(
+                        tid=tid,
+                        name=status[tid]["Name"],
+                        call=None if seen.is_on_its_way else reader.call(seen.call.split()),
+                        stopped=seen.state in "Tt",
+                    )
+                    for tid, seen in self._first.items()
+                    if seen.state not in "ZX"
+                )
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        except PermissionError as error:
+            self._refused = self._refused or f"{error.filename}: {error.strerror}"
+        if self._refused:
+            return replace(basic, threads=tuple(Thread(tid=tid) for tid in self._first), refused=self._refused)
+        return replace(
+            basic,
+            threads=threads,
+            handled=_handled(list(status.values())),
+            mapped=mappings.shared,
+            has_timers=_has_timers(self.pid),
+            is_fork=_stack_start(self.pid) == _stack_start(process.parent),
+            has_openmp=mappings.has_openmp,
+        )
+
+    def steady(self, process: Process, again: dict[int, _Look]) -> Process:
+        """The process with no call for a thread that has run meanwhile, and with those that have come."""
+        threads = [
+            thread if self._is_steady(thread, again.get(thread.tid)) else replace(thread, call=None)
+            for thread in process.threads
+        ]
+        newcomers = [Thread(tid=tid) for tid in again if tid not in self._first]
+        return replace(process, threads=(*threads, *newcomers))
+
+    def _is_steady(self, thread: Thread, again: _Look | None) -> bool:
+        first = self._first[thread.tid]
+        if thread.call is None or again is None or again.state != first.state:
+            return False
+        gil = thread.call.futex.gil if thread.call.futex else None
+        if gil is None:
+            return again == first
+        call, call_again = first.call.split(), again.call.split()
+        if call[:2] + call[-2:] != call_again[:2] + call_again[-2:]:  # the word; the stack and the code
+            return False
+        with suppress(OSError), Memory(self.pid) as memory:
+            return memory.gil(int(call[1], 16), self._ours) == gil
+        return False
+
+
+def _waits_on_files(process: Process) -> bool:
+    return any(thread.call and (thread.call.reads or thread.call.writes) for thread in process.threads)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123 - as above
+        return file.read()
+
+
+def _status(pid: int, tid: int) -> dict[str, str]:
+    """/proc/PID/task/TID/status (proc_pid_status(5))."""
+    lines = _text(f"/proc/{pid}/task/{tid}/status").splitlines()
+    found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    return {"NSpid": str(tid), "Name": "", **found}
+
+
+def _handled(status: list[dict[str, str]]) -> frozenset[int]:
+    """The signals that have a handler and that one thread at least does not block."""
+    caught = int(status[0]["SigCgt"], 16)
+    unblocked = 0
+    for thread in status:
+        unblocked |= ~int(thread["SigBlk"], 16)
+    mask = caught & unblocked
+    return frozenset(number for number in range(1, 65) if mask >> (number - 1) & 1)
+
+
+def _stack_start(pid: int) -> str:
+    """Where its first thread's stack begins, which fork(2) copies and execve(2) chooses at random."""
+    try:
+        return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()[25]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def _has_timers(pid: int) -> bool:
+    try:
+        return bool(_text(f"/proc/{pid}/timers"))
+    except OSError:
+        return True  # a kernel that does not tell

@@ -1,0 +1,63 @@
+"""Of all threads that are dead, the few that hold each other; pure."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from gilgrid.guard.waits import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gilgrid.guard.waits import Wait
+
+# For whom it is known by name, and for whom only as one of many that could.
+_PRECISE = frozenset({Kind.GIL, Kind.MUTEX, Kind.JOIN, Kind.BARRIER, Kind.INITIALISER, Kind.ONCE})
+_COST_PRECISE, _COST_ANY, _COST_IDLE = 1, 10, 100
+
+
+def cycle(
+    waits: Mapping[int, Wait], dead: frozenset[int], starts: Iterable[int], is_idle: Callable[[int], bool]
+) -> tuple[int, ...]:
+    """Threads each of which waits for the next, and the last for the first; the most telling one there is.
+
+    Through the first of `starts` that is in a cycle. A thread that nobody can release, or that only itself
+    could, is a cycle of its own. `is_idle` tells threads that only wait for work.
+    """
+
+    def cost(tid: int, other: int) -> int:
+        if is_idle(other):
+            return _COST_IDLE
+        return _COST_PRECISE if waits[tid].kind in _PRECISE else _COST_ANY
+
+    for start in starts:
+        if start not in dead:
+            continue
+        released_by = waits[start].released_by
+        if not released_by or start in released_by:
+            return (start,)
+        found = _shortest(waits, dead, start, cost)
+        if found:
+            return found
+    return ()
+
+
+def _shortest(
+    waits: Mapping[int, Wait], dead: frozenset[int], start: int, cost: Callable[[int, int], int]
+) -> tuple[int, ...]:
+    """The cheapest way from `start` back to it (Dijkstra)."""
+    queue: list[tuple[int, tuple[int, ...]]] = [(0, (start,))]
+    seen: set[int] = set()
+    while queue:
+        spent, way = heapq.heappop(queue)
+        here = way[-1]
+        if here == start and len(way) > 1:
+            return way[:-1]
+        if here in seen:
+            continue
+        seen.add(here)
+        for other in sorted(waits[here].released_by & dead):
+            if other not in seen or other == start:
+                heapq.heappush(queue, (spent + cost(here, other), (*way, other)))
+    return ()

@@ -1,0 +1,139 @@
+"""A process tree at one instant, as plain data: what `waits` and `proof` reason about.
+
+`collect` takes pictures of real processes; tests keep some of them as files. Thread ids are unique in a tree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Channel(StrEnum):
+    """What an open file lets processes say to each other through."""
+
+    PIPE = "pipe"
+    SOCKET = "socket"  # of one Unix socket pair
+    PROCESS = "process"  # a pidfd
+    TIMER = "timer"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """One open file descriptor.
+
+    `identity` is equal for two descriptors of one pipe, or of one end of a socket pair; `peer` is the identity
+    of the other end. `outside`: a process that is not of the tree holds it, or may hold it. `pid` is whom a
+    pidfd refers to.
+    """
+
+    channel: Channel
+    identity: str = ""
+    peer: str = ""
+    reads: bool = True
+    writes: bool = True
+    outside: bool = False
+    pid: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gil:
+    """A GIL as its memory shows it: `holder` is a thread id, None while it is free."""
+
+    holder: int | None
+    switches: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Futex:
+    """What a thread in futex(2) waits on.
+
+    `expected` is the value with which it began to wait, `word` the one that is there now. `owner` and `kind`
+    are what follows where the word is the lock of a pthread_mutex_t. `shared` is the identity of the shared
+    mapping that the word lies in, "" where only this process can see it.
+    """
+
+    expected: int
+    word: int
+    owner: int = 0
+    is_mutex: bool = False
+    shared: str = ""
+    gil: Gil | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """The system call that a thread is blocked in; `timed` where it ends by itself, `files` what it waits on.
+
+    `who` is the process that is waited for, -1 for any child. `stack` and `code` are the addresses of its
+    stack pointer and of its instruction; `library` is what that instruction is of.
+    """
+
+    name: str
+    timed: bool = False
+    futex: Futex | None = None
+    reads: tuple[int, ...] = ()
+    writes: tuple[int, ...] = ()
+    who: int | None = None
+    stack: int = 0
+    code: int = 0
+    library: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thread:
+    """One thread. `call` is None while it runs or is about to; `stopped` by a signal or a debugger."""
+
+    tid: int
+    name: str = ""
+    call: Call | None = None
+    stopped: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process. `handled` are signals that have a handler and that some thread does not block.
+
+    `mapped` are the identities of the shared memory that it maps, `has_timers` whether it has POSIX timers,
+    `is_fork` whether it is a fork of its parent and runs the same program, `has_openmp` whether it has an OpenMP runtime; `refused` says what of it may not be looked at.
+    """
+
+    pid: int
+    parent: int
+    name: str = ""
+    threads: tuple[Thread, ...] = ()
+    handled: frozenset[int] = frozenset()
+    files: Mapping[int, File] = field(default_factory=dict)
+    mapped: frozenset[str] = frozenset()
+    has_timers: bool = False
+    is_fork: bool = False
+    has_openmp: bool = False
+    refused: str = ""
+
+    @property
+    def tids(self) -> frozenset[int]:
+        """Its threads."""
+        return frozenset(thread.tid for thread in self.threads)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """All processes of a tree; `root` is the pid of the command itself."""
+
+    root: int
+    processes: Mapping[int, Process]
+
+    def threads(self) -> Iterator[tuple[Process, Thread]]:
+        """Every thread, with its process."""
+        for process in self.processes.values():
+            for thread in process.threads:
+                yield process, thread
+
+    def children(self, pid: int) -> list[Process]:
+        """The children of a process."""
+        return [process for process in self.processes.values() if process.parent == pid]

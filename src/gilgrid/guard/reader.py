@@ -1,0 +1,128 @@
+"""What the system call of a thread waits on: its arguments, and what they point at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gilgrid.guard import calls
+from gilgrid.guard.picture import Call, Futex
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gilgrid.guard.mappings import Mappings
+    from gilgrid.guard.memory import Memory
+
+# linux/futex.h
+_PRIVATE = 128
+_COMMAND = 0x7F
+_WAITS = {0, 9}  # FUTEX_WAIT, FUTEX_WAIT_BITSET
+_LOCKS = {6, 13}  # FUTEX_LOCK_PI, FUTEX_LOCK_PI2: the word is the owner's thread id
+_OWNER = 0x3FFFFFFF
+# struct __pthread_mutex_s of glibc: lock, count, owner, users, kind
+_MUTEX = "=iIiIi"
+_LOCKED_AND_WAITED_FOR = 2
+_MOST_USERS = 1 << 20
+_HIGHEST_KIND = 0x1FF
+_ANY = -1
+_P_ALL, _P_PID = 0, 1  # waitid(2)
+_IN, _OUT = 0x3, 0x4  # poll(2): POLLIN | POLLPRI, POLLOUT
+_MOST_DESCRIPTORS = 1024
+
+
+class Reader:
+    """Reads the calls of one process; `ours` maps thread ids as it has them to ours."""
+
+    def __init__(self, memory: Memory, ours: Mapping[int, int], mappings: Mappings) -> None:
+        self._memory = memory
+        self._ours = ours
+        self._mappings = mappings
+        self._names = calls.names()
+
+    def call(self, words: Sequence[str]) -> Call:
+        """The call that /proc/PID/syscall has in these words: number, six arguments, stack, code."""
+        name = self._names.get(int(words[0]), f"system call {words[0]}")
+        arguments = [int(word, 16) for word in words[1:-2]]
+        stack, code = int(words[-2], 16), int(words[-1], 16)
+        place = {"stack": stack, "code": code, "library": self._mappings.library(code)}
+        if name in calls.SLEEPS or self._is_timed(name, arguments):
+            # Only futex(2) is waited in for a GIL.
+            futex = self._futex(arguments, timed=True) if name == "futex" else None
+            return Call(name=name, timed=True, futex=futex, **place)
+        if name == "futex":
+            return Call(name=name, futex=self._futex(arguments, timed=False), **place)
+        if name in calls.READS:
+            return Call(name=name, reads=(arguments[0],), **place)
+        if name in calls.WRITES:
+            return Call(name=name, writes=(arguments[0],), **place)
+        if name in {"poll", "ppoll", "select", "pselect6"}:
+            both = self._polled(arguments) if name.endswith("poll") else self._selected(arguments)
+            return Call(name=name, reads=both[0], writes=both[1], **place) if both else Call(name="?", **place)
+        if name == "wait4":
+            pid = arguments[0] - (1 << 32 if arguments[0] >= 1 << 31 else 0)
+            return Call(name=name, who=pid if pid > 0 else _ANY, **place)
+        if name == "waitid" and arguments[0] in (_P_ALL, _P_PID):
+            return Call(name=name, who=arguments[1] if arguments[0] == _P_PID else _ANY, **place)
+        return Call(name=name, **place)
+
+    def _is_timed(self, name: str, arguments: Sequence[int]) -> bool:
+        if name in calls.MILLISECONDS:
+            return arguments[calls.MILLISECONDS[name]] & 0x80000000 == 0
+        return name in calls.TIMEOUT and arguments[calls.TIMEOUT[name]] != 0
+
+    def _futex(self, arguments: Sequence[int], *, timed: bool) -> Futex | None:
+        address, operation, expected = arguments[0], arguments[1], arguments[2] & 0xFFFFFFFF
+        command = operation & _COMMAND
+        word = self._memory.words(address, "=I")
+        if command not in _WAITS | _LOCKS or word is None:
+            return None
+        if timed:
+            return Futex(expected=expected, word=word[0], gil=self._memory.gil(address, self._ours))
+        if command in _LOCKS:
+            owner = self._ours.get(word[0] & _OWNER, 0)
+            return Futex(expected=expected, word=word[0], owner=owner, is_mutex=True)
+        shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
+        # A joiner waits for the thread id in the other's struct pthread to become 0 (pthread_join.c).
+        joined = self._ours.get(expected, 0) if not operation & _PRIVATE and word[0] == expected else 0
+        mutex = self._mutex_owner(address) if operation == _PRIVATE and expected == _LOCKED_AND_WAITED_FOR else None
+        return Futex(
+            expected=expected,
+            word=word[0],
+            owner=joined or (mutex or 0),
+            is_mutex=mutex is not None,
+            shared=shared,
+        )
+
+    def _mutex_owner(self, address: int) -> int | None:
+        """The owner of the pthread_mutex_t at `address`, 0 where it is no thread of the process, None for no mutex."""
+        mutex = self._memory.words(address, _MUTEX)
+        if mutex is None:
+            return None
+        lock, _, owner, users, kind = mutex
+        is_mutex = lock == _LOCKED_AND_WAITED_FOR and owner > 0 and 0 < users < _MOST_USERS
+        return self._ours.get(owner, 0) if is_mutex and 0 <= kind <= _HIGHEST_KIND else None
+
+    def _polled(self, arguments: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        count = arguments[1]
+        if not 0 < count <= _MOST_DESCRIPTORS:
+            return None
+        words = self._memory.words(arguments[0], "=" + "ihh" * count)
+        if words is None:
+            return None
+        asked = [(fd, events) for fd, events in zip(words[::3], words[1::3], strict=True) if fd >= 0]
+        # Even with no event asked for, it ends when the other side has gone.
+        writes = tuple(fd for fd, events in asked if events & _OUT)
+        return tuple(fd for fd, events in asked if events & _IN or not events & _OUT), writes
+
+    def _selected(self, arguments: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+        count = arguments[0]
+        if not 0 < count <= _MOST_DESCRIPTORS or arguments[3]:
+            return None
+        sets = []
+        for address in arguments[1:3]:
+            words = self._memory.words(address, f"={(count + 63) // 64}Q") if address else (0,)
+            if words is None:
+                return None
+            mask = sum(word << 64 * index for index, word in enumerate(words))
+            sets.append(tuple(fd for fd in range(count) if mask >> fd & 1))
+        return sets[0], sets[1]

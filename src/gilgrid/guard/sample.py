@@ -1,0 +1,173 @@
+"""Watches, at little cost, which threads of a tree run: from /proc/PID/task/TID/schedstat, every 50 ms."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gilgrid.guard.tree import everyone
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_WINDOW = 6  # samples
+_BUSY_SHARE = 0.03  # of one CPU
+_SPINS_SHARE = 0.5  # two such threads may share a CPU
+_POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second, on a starved machine fewer
+_WALK_SHARE = 0.02  # of one CPU, for walks through all of /proc
+
+
+@dataclass
+class _Thread:
+    """How one thread ran, sample by sample."""
+
+    ran_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
+    slices: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
+    last_ran: float = 0.0
+    last_busy: float = 0.0
+
+    def take(self, at: float, interval_s: float, ran_ns: int, slices: int) -> None:
+        if not self.slices or slices != self.slices[-1]:
+            self.last_ran = at
+        if not self.ran_ns or ran_ns - self.ran_ns[-1] > _BUSY_SHARE * interval_s * 1e9:
+            self.last_busy = at
+        self.ran_ns.append(ran_ns)
+        self.slices.append(slices)
+
+    @property
+    def last_progress(self) -> float:
+        """When it last used a CPU, or, where it has never been seen to poll, ran at all."""
+        return self.last_busy if self.slices[-1] != self.slices[0] else self.last_ran
+
+    @property
+    def is_known(self) -> bool:
+        return len(self.slices) > _WINDOW
+
+
+class Sampler:
+    """The threads of the tree of which `above`, which is not of it, is the parent."""
+
+    def __init__(self, above: int) -> None:
+        self._above = above
+        self._at: deque[float] = deque(maxlen=_WINDOW + 1)
+        self._threads: dict[int, dict[int, _Thread]] = {}
+        self._walked = 0.0
+        self._next_walk = 0.0
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that are known."""
+        return list(self._threads)
+
+    @property
+    def pollers(self) -> frozenset[int]:
+        """The threads that run again and again and do nothing, as one does that waits for the GIL."""
+        return frozenset(tid for tid, thread in self._each() if self._is_polling(thread))
+
+    @property
+    def spinners(self) -> frozenset[int]:
+        """The threads that have done nothing but run."""
+        return frozenset(tid for tid, thread in self._each() if self._share(thread) > _SPINS_SHARE)
+
+    @property
+    def is_worth_a_look(self) -> bool:
+        """Whether the tree hardly works, or somebody polls, or nobody of some process runs."""
+        if not self._threads or len(self._at) <= _WINDOW:
+            return False
+        everybody = [list(threads.values()) for threads in self._threads.values()]
+        still = [[self._is_frozen(thread) or self._is_polling(thread) for thread in threads] for threads in everybody]
+        if any(all(process) for process in still):
+            return True
+        threads = [thread for process in everybody for thread in process]
+        return any(map(self._is_polling, threads)) or not any(
+            not thread.is_known or self._is_busy(thread) for thread in threads
+        )
+
+    @property
+    def last_ran(self) -> float:
+        """When somebody last ran who does not poll; as `time.monotonic` has it."""
+        return max((thread.last_ran for _, thread in self._each() if not self._is_polling(thread)), default=0.0)
+
+    def last_progress(self, tids: Collection[int]) -> float:
+        """When one of these threads last did something."""
+        return max((thread.last_progress for tid, thread in self._each() if tid in tids), default=0.0)
+
+    def cpu_seconds(self) -> float:
+        """What the threads that live have used of CPUs since they are known."""
+        return sum(thread.ran_ns[-1] for _, thread in self._each()) / 1e9
+
+    def walk(self) -> bool:
+        """Find processes that have come since the last walk; whether the known ones are all there are.
+
+        Not when it would cost too much, and not when nobody has run who could have started one.
+        """
+        begun = time.monotonic()
+        if self._threads and self._walked > self.last_ran:
+            return True
+        if begun < self._next_walk:
+            return False
+        children: dict[int, list[int]] = {}
+        for process in everyone():
+            children.setdefault(process.parent, []).append(process.pid)
+        found = list(children.get(self._above, []))
+        for pid in found:  # grows while it is walked
+            found += children.get(pid, ())
+        fresh = [pid for pid in found if pid not in self._threads]
+        self._threads |= {pid: {} for pid in fresh}
+        self._walked = begun
+        now = time.monotonic()
+        self._next_walk = now + (now - begun) / _WALK_SHARE
+        return not fresh
+
+    def sample(self) -> None:
+        """Look at every thread of every known process; forget those that have gone."""
+        now = time.monotonic()
+        interval_s = now - self._at[-1] if self._at else 0.0
+        self._at.append(now)
+        for pid, threads in list(self._threads.items()):
+            present = _schedstats(pid)
+            if not present:
+                del self._threads[pid]
+            for tid, (ran_ns, slices) in present.items():
+                threads.setdefault(tid, _Thread()).take(now, interval_s, ran_ns, slices)
+            for tid in threads.keys() - present.keys():
+                del threads[tid]
+
+    def _each(self) -> Iterator[tuple[int, _Thread]]:
+        for threads in self._threads.values():
+            yield from threads.items()
+
+    def _window_s(self) -> float:
+        return self._at[-1] - self._at[0]
+
+    def _is_frozen(self, thread: _Thread) -> bool:
+        return thread.is_known and thread.slices[0] == thread.slices[-1]
+
+    def _is_busy(self, thread: _Thread) -> bool:
+        return self._share(thread) > _BUSY_SHARE
+
+    def _share(self, thread: _Thread) -> float:
+        return (thread.ran_ns[-1] - thread.ran_ns[0]) / max(self._window_s() * 1e9, 1.0)
+
+    def _is_polling(self, thread: _Thread) -> bool:
+        often = thread.slices[-1] - thread.slices[0] >= _POLLS_PER_S * self._window_s()
+        return thread.is_known and often and not self._is_busy(thread)
+
+
+def _schedstats(pid: int) -> dict[int, tuple[int, int]]:
+    """By thread: time on a CPU in nanoseconds, and how often it was put on one."""
+    found = {}
+    with suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - pathlib costs 15 ms to import
+            with suppress(OSError):
+                file = os.open(f"/proc/{pid}/task/{name}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    ran_ns, _, slices = os.read(file, 128).split()
+                finally:
+                    os.close(file)
+                found[int(name)] = int(ran_ns), int(slices)
+    return found

@@ -1,0 +1,58 @@
+"""Native and Python stacks of a process, through pystack.
+
+Native ones need ptrace(2), which stops the process for about 0.1 s; Python's do not.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from gilgrid.evidence import Frame
+from gilgrid.guard.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_INLINED = " (inlined)"
+_UNKNOWN = "???"
+
+
+class NoStacksError(Exception):
+    """The stacks of a process could not be read; the text says why."""
+
+
+def stacks(pid: int) -> dict[int, Stack]:
+    """The stack of each thread of a process, stopping it for a moment. Raises `NoStacksError`."""
+    return _stacks(pid, stop=True)
+
+
+def python_stacks(pid: int) -> dict[int, Stack]:
+    """The Python frames of each thread of a process, which is not stopped. Raises `NoStacksError`."""
+    return _stacks(pid, stop=False)
+
+
+def _stacks(pid: int, *, stop: bool) -> dict[int, Stack]:
+    os.environ.pop("DEBUGINFOD_URLS", None)  # elfutils would download symbols
+    try:
+        from pystack.engine import NativeReportingMode, get_process_threads  # noqa: PLC0415 - 50 ms
+    except ImportError as error:
+        raise NoStacksError(f"pystack cannot be imported: {error}") from error
+    mode = NativeReportingMode.ALL if stop else NativeReportingMode.OFF
+    try:
+        threads = list(get_process_threads(pid, stop_process=stop, native_mode=mode))
+    except Exception as error:  # pystack raises more than its own errors
+        raise NoStacksError(f"{type(error).__name__}: {error}") from error
+    return {thread.tid: Stack(native=tuple(_native(thread)), python=tuple(_python(thread))) for thread in threads}
+
+
+def _native(thread: Any) -> Iterator[Frame]:
+    for frame in reversed(thread.native_frames):
+        function = "" if frame.symbol == _UNKNOWN else frame.symbol.removesuffix(_INLINED).partition("@@")[0]
+        yield Frame(function=function, file=frame.path or "", line=max(0, frame.linenumber), library=frame.library)
+
+
+def _python(thread: Any) -> Iterator[Frame]:
+    for frame in reversed(list(thread.frames)):
+        code = frame.code
+        yield Frame(function=code.scope, file=code.filename, line=max(0, code.location.lineno))

@@ -1,0 +1,193 @@
+"""What each thread waits for, and who could release it; pure.
+
+The rules are in docs/how-a-deadlock-is-proven.md. What no rule knows is taken to be alive.
+"""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gilgrid.guard.picture import Channel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gilgrid.guard.picture import Call, Futex, Picture, Process, Thread
+    from gilgrid.guard.stack import Stack
+
+    Stacks = Mapping[int, Stack]
+
+# The kernel sends these for what the thread itself does, which a blocked one does not; glibc uses 32 and 33
+# between threads of one process; and nobody sends SIGINT to what is watched but a person who gives up.
+_NO_RELEASE = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP}
+_NO_RELEASE |= {signal.SIGSYS, signal.SIGPIPE, signal.SIGINT, 32, 33}
+
+
+class Kind(StrEnum):
+    """What a thread waits for, as a sentence says it after "waits"."""
+
+    RUNNING = "for nothing: it runs"
+    STOPPED = "to be continued: a signal or a debugger has stopped it"
+    TIMED = "for some time to pass"
+    OUTSIDE = "for something outside"
+    HANDLER = "for something that a signal handler could bring"
+    GIL = "for the GIL"
+    MUTEX = "for a mutex"
+    JOIN = "for a thread to end"
+    BARRIER = "at an OpenMP barrier"
+    INITIALISER = "for the initialisation of a static variable"
+    ONCE = "for a call_once"
+    LOCK = "for a lock, a condition or a semaphore"
+    SHARED = "for a lock in shared memory"
+    CHILD = "for a child process"
+    READ = "to read"
+    WRITE = "to write"
+
+
+ALIVE = frozenset({Kind.RUNNING, Kind.STOPPED, Kind.TIMED, Kind.OUTSIDE, Kind.HANDLER})
+_INTERRUPTIBLE = frozenset({Kind.LOCK, Kind.SHARED, Kind.CHILD, Kind.READ, Kind.WRITE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """One thread's wait.
+
+    It stays dead while all of `released_by` are dead; with `needs_each`, while one of them is.
+    """
+
+    kind: Kind
+    released_by: frozenset[int] = frozenset()
+    needs_each: bool = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it may end without any thread of the tree."""
+        return self.kind in ALIVE
+
+
+def waits(picture: Picture, stacks: Stacks) -> dict[int, Wait]:
+    """The wait of each thread, by thread id. `stacks` may be empty or lack threads: they make it more precise."""
+    found = {}
+    for process in picture.processes.values():
+        in_process = _InProcess(picture, process, stacks)
+        for thread in process.threads:
+            found[thread.tid] = in_process.wait(thread)
+    return found
+
+
+class _InProcess:
+    """The rules, for the threads of one process."""
+
+    def __init__(self, picture: Picture, process: Process, stacks: Stacks) -> None:
+        self._picture = picture
+        self._process = process
+        self._stacks = {tid: stacks[tid] for tid in process.tids if tid in stacks}
+        self._handled = process.handled - _NO_RELEASE
+
+    def wait(self, thread: Thread) -> Wait:
+        if thread.stopped:
+            return Wait(kind=Kind.STOPPED)
+        plain = self._plain(thread)
+        told = self._told_by_stack(thread, plain)
+        if told.kind not in _INTERRUPTIBLE or not self._handled:
+            return told
+        # The end of a child is the one signal whose sender is known.
+        if self._handled == {signal.SIGCHLD}:
+            children = [child.tids for child in self._picture.children(self._process.pid)]
+            return replace(told, released_by=told.released_by.union(*children))
+        return Wait(kind=Kind.HANDLER)
+
+    def _plain(self, thread: Thread) -> Wait:
+        """By its system call alone."""
+        call = thread.call
+        if call is None:
+            return Wait(kind=Kind.RUNNING)
+        if call.name == "futex":
+            return self._futex(thread.tid, call, call.futex)
+        if call.timed:
+            return Wait(kind=Kind.TIMED)
+        if call.who is not None:
+            return self._child(call.who)
+        if call.reads or call.writes:
+            return self._files(thread.tid, call)
+        return Wait(kind=Kind.OUTSIDE)
+
+    def _futex(self, tid: int, call: Call, futex: Futex | None) -> Wait:
+        if futex is not None and futex.gil is not None:
+            holder = futex.gil.holder
+            return Wait(kind=Kind.RUNNING) if holder is None else Wait(kind=Kind.GIL, released_by=frozenset({holder}))
+        if call.timed:
+            return Wait(kind=Kind.TIMED)
+        if futex is None or futex.shared == "?":
+            return Wait(kind=Kind.OUTSIDE)
+        if futex.shared:
+            mapping = [p.tids for p in self._picture.processes.values() if futex.shared in p.mapped]
+            return Wait(kind=Kind.SHARED, released_by=frozenset().union(*mapping) - {tid})
+        if futex.owner:
+            kind = Kind.MUTEX if futex.is_mutex else Kind.JOIN
+            return Wait(kind=kind, released_by=frozenset({futex.owner}))
+        # Only this process can see the word, and nobody waits with a time limit: it is one of its threads.
+        kind = Kind.MUTEX if futex.is_mutex else Kind.LOCK
+        return Wait(kind=kind, released_by=self._process.tids - {tid})
+
+    def _child(self, who: int) -> Wait:
+        children = [p for p in self._picture.children(self._process.pid) if who in (-1, p.pid)]
+        if not children or not all(child.threads for child in children):
+            return Wait(kind=Kind.OUTSIDE)  # one has just ended, or is none of the tree
+        return Wait(kind=Kind.CHILD, released_by=frozenset().union(*(child.tids for child in children)))
+
+    def _files(self, tid: int, call: Call) -> Wait:
+        released_by: frozenset[int] = frozenset()
+        for fd in {*call.reads, *call.writes}:
+            holders = self._other_end(fd, reading=fd in call.reads, writing=fd in call.writes)
+            if holders is None:
+                return Wait(kind=Kind.OUTSIDE)
+            released_by |= holders
+        return Wait(kind=Kind.READ if call.reads else Kind.WRITE, released_by=released_by - {tid})
+
+    def _other_end(self, fd: int, *, reading: bool, writing: bool) -> frozenset[int] | None:
+        """The threads that could end a wait for this file; None where others could."""
+        file = self._process.files.get(fd)
+        if file is None or file.outside or file.channel not in (Channel.PIPE, Channel.SOCKET, Channel.PROCESS):
+            return None
+        if file.channel is Channel.PROCESS:
+            other = self._picture.processes.get(file.pid)
+            return other.tids if other and other.threads else None
+        found: frozenset[int] = frozenset()
+        for process in self._picture.processes.values():
+            if process.refused:
+                return None
+            for held in process.files.values():
+                is_end = (
+                    held.identity == file.identity and (reading and held.writes or writing and held.reads)
+                    if file.channel is Channel.PIPE
+                    # Who holds this end of a socket could shut it down (shutdown(2)).
+                    else held.identity in (file.peer, file.identity)
+                )
+                if is_end:
+                    found |= process.tids
+        return found
+
+    def _told_by_stack(self, thread: Thread, plain: Wait) -> Wait:
+        """The same wait, as the native stacks tell it more precisely."""
+        stack = self._stacks.get(thread.tid)
+        if stack is None or plain.kind not in (Kind.LOCK, Kind.RUNNING):
+            return plain
+        if stack.is_at_barrier(thread.call):
+            inside = frozenset(tid for tid, other in self._stacks.items() if other.is_worker_inside_region)
+            masters = [tid for tid, other in self._stacks.items() if other.is_master]
+            if inside and masters == [thread.tid]:
+                # It needs each of its team: one that never arrives is enough.
+                return Wait(kind=Kind.BARRIER, released_by=inside, needs_each=True)
+            return replace(plain, kind=Kind.BARRIER) if plain.kind is Kind.LOCK else plain
+        if plain.kind is Kind.RUNNING:
+            return plain
+        initialiser = stack.initialiser
+        if initialiser:
+            inside = [t for t, other in self._stacks.items() if t != thread.tid and other.is_inside(initialiser)]
+            kind = Kind.ONCE if stack.is_once else Kind.INITIALISER
+            return Wait(kind=kind, released_by=frozenset(inside) or plain.released_by)
+        return plain
