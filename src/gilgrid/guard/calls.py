@@ -28,6 +28,7 @@ _NAMES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
 READS = frozenset({"read", "readv", "recvfrom", "recvmsg"})
 WRITES = frozenset({"write", "writev", "sendto", "sendmsg"})
+POLLS = frozenset({"poll", "ppoll", "select", "pselect6"})
 SLEEPS = frozenset({"nanosleep", "clock_nanosleep", "restart_syscall"})
 # Which argument says when the call ends by itself: it points at a struct timespec or timeval, or is an int of
 # milliseconds, where a negative one is no limit.

@@ -61,9 +61,7 @@ def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: C
     processes = [collector.process() for collector in collectors]
     if len(processes) > 1 or any(_waits_on_files(process) for process in processes if process):
         descriptors = Descriptors([collector.pid for collector in collectors], outside)
-        processes = [
-            process and replace(process, files=descriptors.of(process.pid)) for process in processes
-        ]
+        processes = [process and replace(process, files=descriptors.of(process.pid)) for process in processes]
     time.sleep(_BETWEEN_S)
     again = [collector.looks() for collector in collectors]  # all of them before anything else is done
     steady = [
@@ -140,7 +138,9 @@ class _Collector:
         except PermissionError as error:
             self._refused = self._refused or f"{error.filename}: {error.strerror}"
         if self._refused:
-            return replace(basic, threads=tuple(Thread(tid=tid) for tid in self._first), refused=self._refused)
+            return replace(
+                basic, threads=tuple(Thread(tid=tid) for tid in self._first), refused=self._refused
+            )
         return replace(
             basic,
             threads=threads,

@@ -78,9 +78,7 @@ def _plain(picture: Picture) -> Mapping[int, Wait]:
     return waits(picture, {})
 
 
-def _shown(
-    picture: Picture, found: tuple[int, ...], dead: frozenset[int]
-) -> list[tuple[Process, Thread]]:
+def _shown(picture: Picture, found: tuple[int, ...], dead: frozenset[int]) -> list[tuple[Process, Thread]]:
     """The cycle, in its order; then the main threads that wait for it, and without a cycle all."""
     places = {thread.tid: (process, thread) for process, thread in picture.threads()}
     rest = [tid for tid in sorted(dead) if tid not in found and (not found or tid in picture.processes)]

@@ -89,7 +89,9 @@ class Prover:
         except NothingToSeeError as error:
             self._refused, self._next_look = str(error), math.inf
             return None
-        self._refused = next((process.refused for process in picture.processes.values() if process.refused), "")
+        self._refused = next(
+            (process.refused for process in picture.processes.values() if process.refused), ""
+        )
         plain = waits(picture, {})
         found = dead(plain)
         if is_deadlock(picture, plain, found):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gilgrid.guard import calls
@@ -44,26 +45,24 @@ class Reader:
         name = self._names.get(int(words[0]), f"system call {words[0]}")
         arguments = [int(word, 16) for word in words[1:-2]]
         stack, code = int(words[-2], 16), int(words[-1], 16)
-        place = {"stack": stack, "code": code, "library": self._mappings.library(code)}
+        call = Call(name=name, stack=stack, code=code, library=self._mappings.library(code))
         if name in calls.SLEEPS or self._is_timed(name, arguments):
-            # Only futex(2) is waited in for a GIL.
-            futex = self._futex(arguments, timed=True) if name == "futex" else None
-            return Call(name=name, timed=True, futex=futex, **place)
+            call = replace(call, timed=True)
         if name == "futex":
-            return Call(name=name, futex=self._futex(arguments, timed=False), **place)
+            return replace(call, futex=self._futex(arguments, timed=call.timed))
         if name in calls.READS:
-            return Call(name=name, reads=(arguments[0],), **place)
+            return replace(call, reads=(arguments[0],))
         if name in calls.WRITES:
-            return Call(name=name, writes=(arguments[0],), **place)
-        if name in {"poll", "ppoll", "select", "pselect6"}:
-            both = self._polled(arguments) if name.endswith("poll") else self._selected(arguments)
-            return Call(name=name, reads=both[0], writes=both[1], **place) if both else Call(name="?", **place)
+            return replace(call, writes=(arguments[0],))
+        if name in calls.POLLS:
+            reads, writes = (self._polled if "poll" in name else self._selected)(arguments)
+            return replace(call, reads=reads, writes=writes)
         if name == "wait4":
             pid = arguments[0] - (1 << 32 if arguments[0] >= 1 << 31 else 0)
-            return Call(name=name, who=pid if pid > 0 else _ANY, **place)
+            return replace(call, who=pid if pid > 0 else _ANY)
         if name == "waitid" and arguments[0] in (_P_ALL, _P_PID):
-            return Call(name=name, who=arguments[1] if arguments[0] == _P_PID else _ANY, **place)
-        return Call(name=name, **place)
+            return replace(call, who=arguments[1] if arguments[0] == _P_PID else _ANY)
+        return call
 
     def _is_timed(self, name: str, arguments: Sequence[int]) -> bool:
         if name in calls.MILLISECONDS:
@@ -84,7 +83,8 @@ class Reader:
         shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
         # A joiner waits for the thread id in the other's struct pthread to become 0 (pthread_join.c).
         joined = self._ours.get(expected, 0) if not operation & _PRIVATE and word[0] == expected else 0
-        mutex = self._mutex_owner(address) if operation == _PRIVATE and expected == _LOCKED_AND_WAITED_FOR else None
+        may_be_mutex = operation == _PRIVATE and expected == _LOCKED_AND_WAITED_FOR
+        mutex = self._mutex_owner(address) if may_be_mutex else None
         return Futex(
             expected=expected,
             word=word[0],
@@ -94,7 +94,7 @@ class Reader:
         )
 
     def _mutex_owner(self, address: int) -> int | None:
-        """The owner of the pthread_mutex_t at `address`, 0 where it is no thread of the process, None for no mutex."""
+        """The owner of the pthread_mutex_t at `address`: 0 for no thread of the process, None for no mutex."""
         mutex = self._memory.words(address, _MUTEX)
         if mutex is None:
             return None
@@ -102,27 +102,26 @@ class Reader:
         is_mutex = lock == _LOCKED_AND_WAITED_FOR and owner > 0 and 0 < users < _MOST_USERS
         return self._ours.get(owner, 0) if is_mutex and 0 <= kind <= _HIGHEST_KIND else None
 
-    def _polled(self, arguments: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    def _polled(self, arguments: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """What is waited on to be read from, and to be written to; nothing where it cannot be said."""
         count = arguments[1]
-        if not 0 < count <= _MOST_DESCRIPTORS:
-            return None
-        words = self._memory.words(arguments[0], "=" + "ihh" * count)
-        if words is None:
-            return None
+        words = self._memory.words(arguments[0], "=" + "ihh" * min(count, _MOST_DESCRIPTORS))
+        if words is None or count > _MOST_DESCRIPTORS:
+            return (), ()
         asked = [(fd, events) for fd, events in zip(words[::3], words[1::3], strict=True) if fd >= 0]
         # Even with no event asked for, it ends when the other side has gone.
         writes = tuple(fd for fd, events in asked if events & _OUT)
         return tuple(fd for fd, events in asked if events & _IN or not events & _OUT), writes
 
-    def _selected(self, arguments: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+    def _selected(self, arguments: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
         count = arguments[0]
         if not 0 < count <= _MOST_DESCRIPTORS or arguments[3]:
-            return None
+            return (), ()
         sets = []
         for address in arguments[1:3]:
             words = self._memory.words(address, f"={(count + 63) // 64}Q") if address else (0,)
             if words is None:
-                return None
+                return (), ()
             mask = sum(word << 64 * index for index, word in enumerate(words))
             sets.append(tuple(fd for fd in range(count) if mask >> fd & 1))
         return sets[0], sets[1]

@@ -79,7 +79,10 @@ class Sampler:
         if not self._threads or len(self._at) <= _WINDOW:
             return False
         everybody = [list(threads.values()) for threads in self._threads.values()]
-        still = [[self._is_frozen(thread) or self._is_polling(thread) for thread in threads] for threads in everybody]
+        still = [
+            [self._is_frozen(thread) or self._is_polling(thread) for thread in threads]
+            for threads in everybody
+        ]
         if any(all(process) for process in still):
             return True
         threads = [thread for process in everybody for thread in process]
@@ -90,7 +93,9 @@ class Sampler:
     @property
     def last_ran(self) -> float:
         """When somebody last ran who does not poll; as `time.monotonic` has it."""
-        return max((thread.last_ran for _, thread in self._each() if not self._is_polling(thread)), default=0.0)
+        return max(
+            (thread.last_ran for _, thread in self._each() if not self._is_polling(thread)), default=0.0
+        )
 
     def last_progress(self, tids: Collection[int]) -> float:
         """When one of these threads last did something."""

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 # libgomp is often stripped: it is known by its file. libomp, libiomp5 and what wheels make of the names as well.
 _OPENMP = re.compile(r"lib[gi]?omp\d*[-.]")
-_SYSTEM = re.compile(r"(libc|libpthread|ld-linux[^.]*|ld|ld-musl[^.]*|libc\.musl[^.]*)[-.]|linux-vdso|\[vdso\]")
+_SYSTEM = re.compile(
+    r"(libc|libpthread|ld-linux[^.]*|ld|ld-musl[^.]*|libc\.musl[^.]*)[-.]|linux-vdso|\[vdso\]"
+)
 _GUARDS = {"__cxa_guard_acquire"}
 _ONCE = re.compile(r"_?_?pthread_once(_slow)?$|__gthread_once|call_once")
 _WAITS_WITH = 3  # frames of libc at most between futex(2) and pthread_once

@@ -43,13 +43,17 @@ def _stacks(pid: int, *, stop: bool) -> dict[int, Stack]:
         threads = list(get_process_threads(pid, stop_process=stop, native_mode=mode))
     except Exception as error:  # pystack raises more than its own errors
         raise NoStacksError(f"{type(error).__name__}: {error}") from error
-    return {thread.tid: Stack(native=tuple(_native(thread)), python=tuple(_python(thread))) for thread in threads}
+    return {
+        thread.tid: Stack(native=tuple(_native(thread)), python=tuple(_python(thread))) for thread in threads
+    }
 
 
 def _native(thread: Any) -> Iterator[Frame]:
     for frame in reversed(thread.native_frames):
         function = "" if frame.symbol == _UNKNOWN else frame.symbol.removesuffix(_INLINED).partition("@@")[0]
-        yield Frame(function=function, file=frame.path or "", line=max(0, frame.linenumber), library=frame.library)
+        yield Frame(
+            function=function, file=frame.path or "", line=max(0, frame.linenumber), library=frame.library
+        )
 
 
 def _python(thread: Any) -> Iterator[Frame]:

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
 # The kernel sends these for what the thread itself does, which a blocked one does not; glibc uses 32 and 33
 # between threads of one process; and nobody sends SIGINT to what is watched but a person who gives up.
-_NO_RELEASE = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP}
+_NO_RELEASE: set[int] = {
+    signal.SIGSEGV,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGABRT,
+    signal.SIGTRAP,
+}
 _NO_RELEASE |= {signal.SIGSYS, signal.SIGPIPE, signal.SIGINT, 32, 33}
 
 
@@ -118,7 +125,11 @@ class _InProcess:
     def _futex(self, tid: int, call: Call, futex: Futex | None) -> Wait:
         if futex is not None and futex.gil is not None:
             holder = futex.gil.holder
-            return Wait(kind=Kind.RUNNING) if holder is None else Wait(kind=Kind.GIL, released_by=frozenset({holder}))
+            return (
+                Wait(kind=Kind.RUNNING)
+                if holder is None
+                else Wait(kind=Kind.GIL, released_by=frozenset({holder}))
+            )
         if call.timed:
             return Wait(kind=Kind.TIMED)
         if futex is None or futex.shared == "?":
@@ -151,7 +162,11 @@ class _InProcess:
     def _other_end(self, fd: int, *, reading: bool, writing: bool) -> frozenset[int] | None:
         """The threads that could end a wait for this file; None where others could."""
         file = self._process.files.get(fd)
-        if file is None or file.outside or file.channel not in (Channel.PIPE, Channel.SOCKET, Channel.PROCESS):
+        if (
+            file is None
+            or file.outside
+            or file.channel not in (Channel.PIPE, Channel.SOCKET, Channel.PROCESS)
+        ):
             return None
         if file.channel is Channel.PROCESS:
             other = self._picture.processes.get(file.pid)
@@ -162,7 +177,7 @@ class _InProcess:
                 return None
             for held in process.files.values():
                 is_end = (
-                    held.identity == file.identity and (reading and held.writes or writing and held.reads)
+                    held.identity == file.identity and ((reading and held.writes) or (writing and held.reads))
                     if file.channel is Channel.PIPE
                     # Who holds this end of a socket could shut it down (shutdown(2)).
                     else held.identity in (file.peer, file.identity)
@@ -187,7 +202,8 @@ class _InProcess:
             return plain
         initialiser = stack.initialiser
         if initialiser:
-            inside = [t for t, other in self._stacks.items() if t != thread.tid and other.is_inside(initialiser)]
+            others = ((tid, other) for tid, other in self._stacks.items() if tid != thread.tid)
+            leavers = frozenset(tid for tid, other in others if other.is_inside(initialiser))
             kind = Kind.ONCE if stack.is_once else Kind.INITIALISER
-            return Wait(kind=kind, released_by=frozenset(inside) or plain.released_by)
+            return Wait(kind=kind, released_by=leavers or plain.released_by)
         return plain

@@ -111,7 +111,8 @@ class _Watch:
         seconds = (self._root_ended or min(now, self._past)) - self._started
         if self._keeps and self._end in (End.DEADLOCK, End.DEADLINE):
             self._keeper.say({"keep": True})
-            ended, survivors = [], self._tree.processes()
+            ended: list[Process] = []
+            survivors = self._tree.processes()
         else:
             ended, survivors = self._tree.end()
         self._drain_rest()
