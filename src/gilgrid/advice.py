@@ -56,7 +56,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Destructors of thread pools and of futures join as well: release it around these too.",
             "Or keep Python out of the thread that is joined.",
         ),
-        link=f"{_PYBIND11}/misc.html#global-interpreter-lock-gil",
+        link=f"{_PYBIND11}/misc.html",
     ),
     Cause.GIL_VS_MUTEX: Advice(
         title="the GIL against a mutex",
@@ -76,7 +76,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             f"Release the GIL around the wait: {_RELEASE}.",
             "Waiting for a native future, semaphore, latch or queue is such a wait.",
         ),
-        link=f"{_C_API}#releasing-the-gil-from-extension-code",
+        link=f"{_C_API}#c.Py_BEGIN_ALLOW_THREADS",
     ),
     Cause.GIL_VS_STATIC_INIT: Advice(
         title="the GIL against the initialisation of a C++ static",
@@ -175,7 +175,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
         why="A process writes to a pipe that is full. The one that should read it waits for that process to "
         "end instead.",
         change=(
-            "Read while the process runs: Popen.communicate in place of wait, a thread for each pipe.",
+            "Read while the process runs, as Popen.communicate does and Popen.wait does not.",
             "Or send output that nobody needs to DEVNULL, and what is needed later to a file.",
         ),
         link=f"{_PYTHON}/library/subprocess.html#subprocess.Popen.wait",
@@ -198,7 +198,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Take everything off the queue first, then join.",
             "Or use a Pool, a ProcessPoolExecutor or a manager's queue, which read while they wait.",
         ),
-        link=f"{_PYTHON}/library/multiprocessing.html#multiprocessing-programming",
+        link=f"{_PYTHON}/library/multiprocessing.html#programming-guidelines",
     ),
     Cause.JOIN: Advice(
         title="the join of a thread that cannot end",
@@ -238,6 +238,6 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "If not, bound the loop that its frames show.",
             "A loop that polls with the GIL held keeps the thread that it waits for from running.",
         ),
-        link=f"{_PYTHON}/library/faulthandler.html#dumping-the-tracebacks-after-a-timeout",
+        link=f"{_PYTHON}/library/faulthandler.html",
     ),
 }

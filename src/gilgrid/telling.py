@@ -58,8 +58,10 @@ def name(function: str) -> str:
     if "(" in plain or "::" in plain:  # not Python's <module> and f.<locals>.g
         while (without := re.sub(r"(?<!operator)<[^<>]*>", "", bare)) != bare:
             bare = without
-        bare = re.sub(r"(?<=\w)\(.*$", "", bare) or plain
-    return bare if len(bare) <= _LONGEST_NAME else f"{bare[: _LONGEST_NAME - 3]}..."
+        bare = (
+            re.sub(r"^\w+ (?=[\w:~]+$)", "", re.sub(r"(?<=\w)\(.*$", "", bare)) or plain
+        )  # no void before it
+    return bare if len(bare) <= _LONGEST_NAME else f"...{bare[3 - _LONGEST_NAME :]}"
 
 
 def _held(evidence: Evidence) -> str:
