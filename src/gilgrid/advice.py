@@ -26,9 +26,7 @@ class Advice:
 
 _PYTHON = "https://docs.python.org/3"
 _C_API = f"{_PYTHON}.13/c-api/init.html"  # the release before these sections moved
-_PYBIND11 = "https://pybind11.readthedocs.io/en/stable/advanced"
-_POSIX = "https://pubs.opengroup.org/onlinepubs/9699919799/functions"
-_LINUX = "https://man7.org/linux/man-pages"
+_LOCKS_OF_C_PLUS_PLUS = "https://github.com/pybind/pybind11/blob/master/docs/advanced/deadlock.md"
 
 _RELEASE = "`with nogil:` (Cython), gil_scoped_release (pybind11), Py_BEGIN_ALLOW_THREADS (C)"
 
@@ -56,7 +54,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Destructors of thread pools and of futures join as well: release it around these too.",
             "Or keep Python out of the thread that is joined.",
         ),
-        link=f"{_PYBIND11}/misc.html",
+        link="https://pybind11.readthedocs.io/en/stable/advanced/misc.html",
     ),
     Cause.GIL_VS_MUTEX: Advice(
         title="the GIL against a mutex",
@@ -66,7 +64,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             f"Release the GIL before the mutex is taken: {_RELEASE}.",
             "Or call no Python while the mutex is held: no callback, no logging, and no Py_DECREF.",
         ),
-        link=f"{_PYBIND11}/deadlock.html",
+        link=_LOCKS_OF_C_PLUS_PLUS,
     ),
     Cause.GIL_VS_CONDITION: Advice(
         title="the GIL against a condition variable",
@@ -87,7 +85,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Or initialise it while the module is imported, before other threads can get there.",
             "Importing, calling Python and dropping a reference can all give the GIL away.",
         ),
-        link=f"{_PYBIND11}/deadlock.html",
+        link=_LOCKS_OF_C_PLUS_PLUS,
     ),
     Cause.GIL_VS_CALL_ONCE: Advice(
         title="the GIL against std::call_once",
@@ -97,22 +95,22 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             f"Release the GIL before call_once and take it inside: {_RELEASE}.",
             "Or use py::gil_safe_call_once_and_store (pybind11), which does both.",
         ),
-        link=f"{_PYBIND11}/deadlock.html",
+        link=_LOCKS_OF_C_PLUS_PLUS,
     ),
     Cause.GIL_VS_LOADER_LOCK: Advice(
         title="the GIL against the dynamic loader's lock",
-        why="The loader runs the constructors of a library under its own lock, and one of them waits for "
+        why="The loader runs constructors and callbacks under its own lock, and one of them waits for "
         "the GIL. The thread that holds the GIL waits for the loader.",
         change=(
-            "Take no GIL in constructors of global objects: do it in the module's initialisation.",
+            "Take no GIL in constructors of global objects, nor in callbacks of dl_iterate_phdr.",
             "Or load the library once, before threads are started.",
         ),
-        link=f"{_LINUX}/man3/dlopen.3.html",
+        link="https://github.com/python/cpython/issues/157573",
     ),
     Cause.GIL_HELD_BY_WAITER: Advice(
         title="a thread that waits for the GIL which it holds itself",
-        why="The GIL is not reentrant, and the thread asks for it again in a way that does not see that it "
-        "has it already.",
+        why="A thread that takes the GIL twice waits for itself: only PyGILState_Ensure looks first whether "
+        "it has it already.",
         change=(
             "Pair each PyEval_SaveThread with one PyEval_RestoreThread, on the same thread.",
             "Use PyGILState_Ensure where native code may or may not hold the GIL.",
@@ -127,7 +125,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Take the locks in one order everywhere, or hold one lock where several are held now.",
             "Call no callbacks while a lock is held: they take locks of their own.",
         ),
-        link=f"{_LINUX}/man3/pthread_mutex_lock.3p.html",
+        link="https://wiki.sei.cmu.edu/confluence/x/i2I-BQ",
     ),
     Cause.SELF_DEADLOCK: Advice(
         title="a thread that waits for a lock which it holds itself",
@@ -157,7 +155,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Start processes by `spawn` or `forkserver`, or before any thread is started.",
             "Or do nothing but exec in the child, as subprocess does without preexec_fn.",
         ),
-        link=f"{_POSIX}/fork.html",
+        link="https://pubs.opengroup.org/onlinepubs/9699919799/functions/fork.html",
     ),
     Cause.OPENMP_AFTER_FORK: Advice(
         title="OpenMP after a fork",
@@ -168,7 +166,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Or enter no parallel region before the fork.",
             "GCC's runtime (libgomp) cannot be used after a fork; LLVM's and Intel's can.",
         ),
-        link="https://gcc.gnu.org/bugzilla/show_bug.cgi?id=58378",
+        link="https://gcc.gnu.org/legacy-ml/gcc-patches/2014-02/msg00813.html",
     ),
     Cause.FULL_PIPE: Advice(
         title="a full pipe that nobody reads",
@@ -188,7 +186,7 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
             "Close, in every process, the ends that it does not use: data end when every writer is gone.",
             "Flush what the other side waits for, and agree on who reads first.",
         ),
-        link=f"{_LINUX}/man7/pipe.7.html",
+        link="https://man7.org/linux/man-pages/man7/pipe.7.html",
     ),
     Cause.QUEUE_JOIN: Advice(
         title="a process that is joined before its queue is read",
