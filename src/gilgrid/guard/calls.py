@@ -26,6 +26,8 @@ _AARCH64 = {
 }  # fmt: skip
 _NAMES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
+KCMP = {"x86_64": 312, "aarch64": 272}
+
 READS = frozenset({"read", "readv", "recvfrom", "recvmsg"})
 WRITES = frozenset({"write", "writev", "sendto", "sendmsg"})
 POLLS = frozenset({"poll", "ppoll", "select", "pselect6"})

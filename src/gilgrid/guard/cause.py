@@ -136,7 +136,7 @@ def _alone(picture: Picture, member: Member) -> Cause | None:
     if member.process.is_fork and len(member.process.threads) == 1:
         if member.wait.kind is Kind.MUTEX or (parent and len(parent.threads) > 1):
             return Cause.FORK_LOST_LOCK
-    if _innermost_is(member, _NOTIFIED) or _innermost_is(member, _JOINS):
+    if _innermost_is(member, _NOTIFIED) or _innermost_is(member, _JOINS) or _waits_on_condition(member):
         return Cause.LOST_WAKEUP
     return Cause.SELF_DEADLOCK if member.wait.kind in (Kind.LOCK, Kind.MUTEX) else None
 
@@ -146,6 +146,12 @@ def _is_at_shutdown(member: Member) -> bool:
     return member.is_in("threading.py", "_shutdown") or any(
         frame.function in ("wait_for_thread_shutdown", "Py_FinalizeEx", "_Py_Finalize") for frame in frames
     )
+
+
+def _waits_on_condition(member: Member) -> bool:
+    return any(
+        frame.function.startswith(("pthread_cond_", "sem_")) for frame in member.stack.native[:4]
+    ) and not any("PyThread_acquire_lock" in frame.function for frame in member.stack.native)
 
 
 def _innermost_is(member: Member, functions: set[str]) -> bool:

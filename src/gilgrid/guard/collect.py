@@ -7,6 +7,7 @@ to the second was, at one instant for all of them, as the picture has it. Only w
 
 from __future__ import annotations
 
+import ctypes
 import os
 import time
 from contextlib import suppress
@@ -28,6 +29,9 @@ _BETWEEN_S = 0.015
 # A thread that polls for the GIL runs for some 20 microseconds every 5 ms: look again where it just did.
 _ATTEMPTS = 10
 _PAUSE_S = 0.0005
+_KCMP_VM = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class NothingToSeeError(Exception):
@@ -141,13 +145,15 @@ class _Collector:
             return replace(
                 basic, threads=tuple(Thread(tid=tid) for tid in self._first), refused=self._refused
             )
+        is_fork = _stack_start(self.pid) == _stack_start(process.parent)
         return replace(
             basic,
             threads=threads,
             handled=_handled(list(status.values())),
             mapped=mappings.shared,
             has_timers=_has_timers(self.pid),
-            is_fork=_stack_start(self.pid) == _stack_start(process.parent),
+            is_fork=is_fork,
+            memory=process.parent if is_fork and _same_memory(self.pid, process.parent) else self.pid,
             has_openmp=mappings.has_openmp,
         )
 
@@ -207,6 +213,11 @@ def _stack_start(pid: int) -> str:
         return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()[25]
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def _same_memory(one: int, other: int) -> bool:
+    """Whether the two were not only forked but share their memory (kcmp(2)); yes where it cannot be said."""
+    return _libc.syscall(calls.KCMP.get(os.uname().machine, -1), one, other, _KCMP_VM, 0, 0) in (0, -1)
 
 
 def _has_timers(pid: int) -> bool:

@@ -97,10 +97,12 @@ class Thread:
 
 @dataclass(frozen=True, kw_only=True)
 class Process:
-    """One process. `handled` are signals that have a handler and that some thread does not block.
+    """One process.
 
-    `mapped` are the identities of the shared memory that it maps, `has_timers` whether it has POSIX timers,
-    `is_fork` whether it is a fork of its parent and runs the same program, `has_openmp` whether it has an OpenMP runtime; `refused` says what of it may not be looked at.
+    `handled` are signals that have a handler and that some thread does not block, `mapped` the identities of the
+    shared memory that it maps. `memory` is the pid of the first process that has the very same memory, mostly
+    its own. `is_fork`: it runs the program of its parent, by fork(2) alone. `has_timers`: POSIX timers.
+    `refused` says what of it may not be looked at.
     """
 
     pid: int
@@ -110,6 +112,7 @@ class Process:
     handled: frozenset[int] = frozenset()
     files: Mapping[int, File] = field(default_factory=dict)
     mapped: frozenset[str] = frozenset()
+    memory: int = 0
     has_timers: bool = False
     is_fork: bool = False
     has_openmp: bool = False
@@ -133,6 +136,11 @@ class Picture:
         for process in self.processes.values():
             for thread in process.threads:
                 yield process, thread
+
+    def same_memory(self, process: Process) -> frozenset[int]:
+        """The threads that have the memory of that process: its own, and those of clone(2) with CLONE_VM."""
+        group = [other.tids for other in self.processes.values() if other.memory == process.memory]
+        return frozenset().union(*group)
 
     def children(self, pid: int) -> list[Process]:
         """The children of a process."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _WINDOW = 6  # samples
 _BUSY_SHARE = 0.03  # of one CPU
-_SPINS_SHARE = 0.5  # two such threads may share a CPU
+_SPINS_SHARE = 0.9
 _POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second, on a starved machine fewer
 _WALK_SHARE = 0.02  # of one CPU, for walks through all of /proc
 
@@ -26,16 +26,18 @@ class _Thread:
     """How one thread ran, sample by sample."""
 
     ran_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
+    wanted_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
     slices: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
     last_ran: float = 0.0
     last_busy: float = 0.0
 
-    def take(self, at: float, interval_s: float, ran_ns: int, slices: int) -> None:
+    def take(self, at: float, interval_s: float, ran_ns: int, queued_ns: int, slices: int) -> None:
         if not self.slices or slices != self.slices[-1]:
             self.last_ran = at
         if not self.ran_ns or ran_ns - self.ran_ns[-1] > _BUSY_SHARE * interval_s * 1e9:
             self.last_busy = at
         self.ran_ns.append(ran_ns)
+        self.wanted_ns.append(ran_ns + queued_ns)
         self.slices.append(slices)
 
     @property
@@ -70,8 +72,8 @@ class Sampler:
 
     @property
     def spinners(self) -> frozenset[int]:
-        """The threads that have done nothing but run."""
-        return frozenset(tid for tid, thread in self._each() if self._share(thread) > _SPINS_SHARE)
+        """The threads that have done nothing but run, or queue for a CPU."""
+        return frozenset(tid for tid, thread in self._each() if self._spins(thread))
 
     @property
     def is_worth_a_look(self) -> bool:
@@ -137,8 +139,8 @@ class Sampler:
             present = _schedstats(pid)
             if not present:
                 del self._threads[pid]
-            for tid, (ran_ns, slices) in present.items():
-                threads.setdefault(tid, _Thread()).take(now, interval_s, ran_ns, slices)
+            for tid, schedstat in present.items():
+                threads.setdefault(tid, _Thread()).take(now, interval_s, *schedstat)
             for tid in threads.keys() - present.keys():
                 del threads[tid]
 
@@ -155,6 +157,9 @@ class Sampler:
     def _is_busy(self, thread: _Thread) -> bool:
         return self._share(thread) > _BUSY_SHARE
 
+    def _spins(self, thread: _Thread) -> bool:
+        return thread.wanted_ns[-1] - thread.wanted_ns[0] > _SPINS_SHARE * self._window_s() * 1e9
+
     def _share(self, thread: _Thread) -> float:
         return (thread.ran_ns[-1] - thread.ran_ns[0]) / max(self._window_s() * 1e9, 1.0)
 
@@ -163,16 +168,16 @@ class Sampler:
         return thread.is_known and often and not self._is_busy(thread)
 
 
-def _schedstats(pid: int) -> dict[int, tuple[int, int]]:
-    """By thread: time on a CPU in nanoseconds, and how often it was put on one."""
+def _schedstats(pid: int) -> dict[int, tuple[int, int, int]]:
+    """By thread: nanoseconds on a CPU, nanoseconds in the queue for one, and how often it was put on one."""
     found = {}
     with suppress(OSError):
         for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - pathlib costs 15 ms to import
             with suppress(OSError):
                 file = os.open(f"/proc/{pid}/task/{name}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
                 try:
-                    ran_ns, _, slices = os.read(file, 128).split()
+                    ran_ns, queued_ns, slices = os.read(file, 128).split()
                 finally:
                     os.close(file)
-                found[int(name)] = int(ran_ns), int(slices)
+                found[int(name)] = int(ran_ns), int(queued_ns), int(slices)
     return found

@@ -140,9 +140,9 @@ class _InProcess:
         if futex.owner:
             kind = Kind.MUTEX if futex.is_mutex else Kind.JOIN
             return Wait(kind=kind, released_by=frozenset({futex.owner}))
-        # Only this process can see the word, and nobody waits with a time limit: it is one of its threads.
+        # Only who has this memory can see the word, and nobody else can wake who waits on it.
         kind = Kind.MUTEX if futex.is_mutex else Kind.LOCK
-        return Wait(kind=kind, released_by=self._process.tids - {tid})
+        return Wait(kind=kind, released_by=self._picture.same_memory(self._process) - {tid})
 
     def _child(self, who: int) -> Wait:
         children = [p for p in self._picture.children(self._process.pid) if who in (-1, p.pid)]
