@@ -8,6 +8,7 @@ import pytest
 
 from gilgrid import config
 from gilgrid.errors import MistakesError
+from gilgrid.evidence import Cause
 from gilgrid.model import Stage, Verdict
 
 SUBJECT = """\
@@ -29,6 +30,8 @@ command = ["python", "-m", "solve"]
 """
 GOOD = SUBJECT + AXES + PROBE
 RULE = '[[expect]]\nprobe = "solve"\nverdict = "timeout"\nbecause = "tiny#1"\n'
+
+DEADLOCK = RULE.replace("timeout", "deadlock")
 
 
 def mistakes(text: str, folder: Path = Path()) -> tuple[str, ...]:
@@ -128,6 +131,26 @@ APPENDED = {
     "a list of verdicts": (
         RULE.replace('"timeout"', '["ok"]'),
         "[[expect]] 1 verdict: ['ok'] is none of ok",
+    ),
+    "an unknown cause": (
+        DEADLOCK + 'cause = "bad-luck"',
+        "[[expect]] 1 cause: 'bad-luck' is none of gil-vs-openmp-barrier, gil-vs-join",
+    ),
+    "a cause of what does not hang": (
+        RULE.replace("timeout", "crash") + 'cause = "lock-order"',
+        "[[expect]] 1 cause: 'lock-order' is of a deadlock, not of 'crash'",
+    ),
+    "a proven cause of a timeout": (
+        RULE + 'cause = "lock-order"',
+        "[[expect]] 1 cause: 'lock-order' is of a deadlock, not of 'timeout'",
+    ),
+    "a deadlock that spins": (
+        DEADLOCK + 'cause = "spinning"',
+        "[[expect]] 1 cause: 'spinning' is of a timeout, not of 'deadlock'",
+    ),
+    "causes that contradict": (
+        f'{DEADLOCK}cause = "lock-order"\n{DEADLOCK}cause = "join"',
+        "[[expect]] 2 cause: 'join' contradicts 'lock-order' of [[expect]] 1 for solve in cp38-cython0.29.",
     ),
     "a rule without a reason": (
         '[[expect]]\nprobe = "solve"\nverdict = "ok"',
@@ -411,6 +434,23 @@ def test_a_good_file_is_read_as_it_stands() -> None:
     assert (probe.axes, matrix.build_axes) == (("cython", "scipy"), ("cython", "scipy"))
     assert matrix.axis("cython").stages == {Stage.BUILD}
     assert matrix.rules[0].verdict is Verdict.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("verdict", "cause"), [(Verdict.DEADLOCK, Cause.LOCK_ORDER), (Verdict.TIMEOUT, Cause.SPINNING)]
+)
+def test_a_rule_may_name_the_cause(verdict: Verdict, cause: Cause) -> None:
+    text = f'{GOOD}{RULE.replace("timeout", verdict)}cause = "{cause}"\n'
+
+    (rule,) = config.parse(text, Path("matrix.toml").resolve(), shown="").rules
+
+    assert (rule.verdict, rule.cause) == (verdict, cause)
+
+
+def test_a_rule_that_names_a_cause_may_overlap_with_one_that_names_none() -> None:
+    text = f'{GOOD}{DEADLOCK}cause = "join"\n{DEADLOCK}'
+
+    assert len(config.parse(text, Path("matrix.toml").resolve(), shown="").rules) == 2
 
 
 def test_versions_are_read_in_their_normal_form() -> None:

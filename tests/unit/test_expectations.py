@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilgrid import config, expectations
-from gilgrid.model import Cell, Record, Verdict
+from gilgrid.evidence import Cause, Evidence
+from gilgrid.model import Attempt, Cell, Record, Verdict
 
 if TYPE_CHECKING:
     from gilgrid.expectations import Judged
@@ -40,7 +41,13 @@ HELD = '[[expect]]\nprobe = "held"\nverdict = "timeout"\nbecause = "tiny#1"\n'
 
 
 def judged(
-    rule: str, cell: str, verdict: Verdict = Verdict.OK, probe: str = "held", reason: str = ""
+    rule: str,
+    cell: str,
+    verdict: Verdict = Verdict.OK,
+    probe: str = "held",
+    *,
+    reason: str = "",
+    cause: Cause | None = None,
 ) -> Judged:
     matrix = config.parse(TEXT + rule, Path("/project/matrix.toml"), shown="matrix.toml")
     record = Record(
@@ -51,6 +58,7 @@ def judged(
         inputs="",
         measured_at="",
         seconds=0.0,
+        attempts=(Attempt(verdict=verdict, seconds=0, cpu_seconds=0, evidence=Evidence(cause=cause)),),
     )
     (entry,) = expectations.judge(matrix, [record])
     return entry
@@ -78,6 +86,37 @@ def test_a_hang_that_is_cured_differs_too() -> None:
     assert entry.difference == (
         "cp311-cython3.0.12-scipy1.10.1 held: ok, expected timeout ([[expect]] 1 because tiny#1)"
     )
+
+
+DEADLOCK = HELD.replace("timeout", "deadlock")
+
+
+@pytest.mark.parametrize(
+    ("rules", "cause", "as_expected"),
+    [
+        (DEADLOCK, Cause.LOCK_ORDER, True),
+        (DEADLOCK, None, True),
+        (f'{DEADLOCK}cause = "lock-order"\n', Cause.LOCK_ORDER, True),
+        (f'{DEADLOCK}cause = "lock-order"\n', Cause.JOIN, False),
+        (f'{DEADLOCK}cause = "lock-order"\n', None, False),
+        (f'{DEADLOCK}{DEADLOCK}cause = "lock-order"\n', Cause.JOIN, False),
+    ],
+)
+def test_another_cause_than_the_named_one_differs(
+    rules: str,
+    cause: Cause | None,
+    as_expected: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    entry = judged(rules, "cp311-cython3.0.12-scipy1.10.1", Verdict.DEADLOCK, cause=cause)
+
+    assert entry.as_expected is as_expected
+
+
+def test_a_difference_names_both_causes() -> None:
+    rule = f'{DEADLOCK}cause = "lock-order"\n'
+    entry = judged(rule, "cp311-cython3.0.12-scipy1.10.1", Verdict.DEADLOCK, cause=Cause.JOIN)
+
+    assert ": deadlock (join), expected deadlock (lock-order) ([[expect]] 1 because" in entry.difference
 
 
 def test_a_difference_is_one_line_that_moves_no_cursor() -> None:

@@ -15,7 +15,7 @@ from gilgrid import config, expectations, files, guard
 from gilgrid.errors import ExitCode
 from gilgrid.model import Verdict
 from gilgrid.records import Records
-from gilgrid.report import terminal
+from gilgrid.report import hangs, terminal
 from gilgrid.report.lines import PlainLines
 from gilgrid.report.live import LiveView
 from gilgrid.runner import PARKED_AT_ONCE, Run
@@ -111,6 +111,7 @@ def _conclude(
     console.print()
     terminal.print_to(console, terminal.tables(matrix, judged))
     console.print()
+    terminal.print_to(console, hangs.reports(entry for entry in judged if not entry.as_expected))
     for line in terminal.conclusion(matrix, judged, len(selected.jobs)):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(f"records: {records.folder}", markup=False, highlight=False, soft_wrap=True)

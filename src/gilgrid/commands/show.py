@@ -11,7 +11,7 @@ from gilgrid import config, expectations
 from gilgrid.errors import ExitCode, MistakesError
 from gilgrid.plan import Plan, combinations, plan
 from gilgrid.records import Records, all_to_json
-from gilgrid.report import terminal
+from gilgrid.report import hangs, terminal
 from gilgrid.report.junit import junit
 from gilgrid.report.markdown import markdown
 from gilgrid.report.svg import svg
@@ -42,7 +42,11 @@ def command(options: argparse.Namespace) -> ExitCode:
             console = terminal.console()
             terminal.print_to(console, terminal.tables(matrix, judged))
             wanted = chosen(whole, options.cell, options.probe)
-            for line in ["", *terminal.conclusion(matrix, judged, len(wanted.jobs))]:
+            # What was asked for is told in full; of everything, what nobody expected.
+            told = judged if options.cell or options.probe else [one for one in judged if not one.as_expected]
+            console.print()
+            terminal.print_to(console, hangs.reports(told))
+            for line in terminal.conclusion(matrix, judged, len(wanted.jobs)):
                 console.print(line, markup=False, highlight=False, soft_wrap=True)
         case "markdown":
             sys.stdout.write(markdown(matrix, judged))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from gilgrid.model import Verdict
+from gilgrid.report.hangs import hangs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,10 @@ def _case(entry: Judged) -> TestCase:
     if record.verdict is Verdict.ERROR:
         case.result = [Error(_legal(entry.difference), record.verdict)]
     elif not entry.as_expected:
-        case.result = [Failure(_legal(entry.difference), record.verdict)]
+        failure = Failure(_legal(entry.difference), record.verdict)
+        if told := hangs([entry]):
+            failure.text = _legal("\n\n".join(one.text for one in told))
+        case.result = [failure]
     elif record.verdict is Verdict.UNAVAILABLE:
         case.result = [Skipped(_legal(record.reason))]
     else:

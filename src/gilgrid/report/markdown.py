@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING
 
 from gilgrid.model import Verdict
 from gilgrid.report.grid import Grid, grids
+from gilgrid.report.hangs import Hang, hangs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def markdown(matrix: Matrix, judged: Sequence[Judged]) -> str:
-    """What differs first, then a table for each probe, then the legend."""
+    """What differs first, then a table for each probe, then the hangs, then the legend."""
     differing = [entry for entry in judged if not entry.as_expected]
     outcome = (
         f"{len(differing)} of {len(judged)} verdicts are not as expected."
@@ -26,6 +29,8 @@ def markdown(matrix: Matrix, judged: Sequence[Judged]) -> str:
     lines += [f"- {_escaped(entry.difference)}" for entry in differing]
     for grid in grids(matrix, judged):
         lines += ["", f"### {_escaped(grid.title)}", "", *_table(grid)]
+    for one in hangs(judged):
+        lines += ["", *_report(one)]
     seen = {entry.record.verdict for entry in judged}
     lines += ["", *(f"- **{verdict}**: {verdict.meaning}" for verdict in Verdict if verdict in seen)]
     return "\n".join(lines) + "\n"
@@ -48,6 +53,18 @@ def _verdict(entry: Judged | None) -> str:
         return ""
     verdict = entry.record.verdict
     return str(verdict) if entry.as_expected else f"**{verdict} (expected {entry.expectation})**"
+
+
+def _report(one: Hang) -> list[str]:
+    """Folded away, unless it is news; as code, since its lines are drawn."""
+    # A fence that is longer than what a hung program called itself cannot be closed by it.
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", one.text)), default=0))
+    return [
+        "<details>" if one.entry.as_expected else "<details open>",
+        f"<summary>{html.escape(one.heading)}</summary>",
+        *("", f"{fence}text", one.text.rstrip("\n"), fence, ""),
+        "</details>",
+    ]
 
 
 def _escaped(text: str) -> str:
