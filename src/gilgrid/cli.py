@@ -1,4 +1,4 @@
-"""The command line: ``gilgrid plan | run | show``."""
+"""The command line: ``gilgrid plan | run | show | watch``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import argparse
 import io
 import os
 import sys
-import traceback
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from gilgrid.errors import ExitCode, GilgridError, MistakesError
+from gilgrid import durations
+from gilgrid.errors import ExitCode, GilgridError, MistakesError, WatchExit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,25 +46,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(
             f"{where}{error.strerror}; the cache folder is $GILGRID_CACHE_DIR, records lie beside matrix.toml"
         )
-        return ExitCode.GILGRID_FAILED
+        return int(options.failed)
     except Exception:  # noqa: BLE001 - Python's own exit code would say that a verdict differs
+        import traceback  # noqa: PLC0415 - 5 ms of the start of a command, mostly for nothing
+
         traceback.print_exc()
         _say("this is a bug of gilgrid: please report it, with the lines above")
-        return ExitCode.GILGRID_FAILED
+        return int(options.failed)
 
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201 - the one boundary where errors are told
 
 
+class _Version(argparse.Action):
+    """``--version``, looked up when it is asked for: that takes 30 ms."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415 - as above
+
+        parser.exit(message=f"gilgrid {version('gilgrid')}\n")
+
+
+class _Parser(argparse.ArgumentParser):
+    mistake: int = ExitCode.MISTAKE
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(self.mistake, f"{self.prog}: error: {message}\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gilgrid",
         description="Build a native extension against every pair of versions, and say which pairs hang.",
+        allow_abbrev=False,  # it would look at the words of a watched command too
     )
-    parser.add_argument("--version", action="version", version=f"gilgrid {version('gilgrid')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show it and exit")
+    parser.set_defaults(failed=ExitCode.GILGRID_FAILED)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    common = argparse.ArgumentParser(add_help=False)
+    common = _Parser(add_help=False)
     common.add_argument(
         "--matrix",
         type=Path,
@@ -94,7 +114,41 @@ def _parser() -> argparse.ArgumentParser:
     showing = commands.add_parser("show", parents=[common], help="the matrix from the records")
     showing.add_argument("--format", choices=_FORMATS, default="table")
     showing.set_defaults(command="show")
+
+    _add_watch(commands)
     return parser
+
+
+def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
+    watching = commands.add_parser(
+        "watch",
+        usage="gilgrid watch [--deadline S] [--json FILE] [--keep] [--] COMMAND ...\n"
+        "       gilgrid watch --pid PID [--json FILE]",
+        help="run any command as it would run without gilgrid; where it hangs, say why",
+        description="Run any command as it would run without gilgrid; where it hangs, say why and end it.",
+        epilog="Exit codes: the command's own; 128+N where signal N killed it; 121 deadlock; 124 timeout; "
+        "125 gilgrid failed, or a mistake in the call; 126 not executable; 127 no such command.",
+        allow_abbrev=False,
+    )
+    watching.mistake = WatchExit.GILGRID_FAILED
+    watching.add_argument(
+        "--deadline",
+        type=_seconds,
+        metavar="S",
+        help="end it after so long: 30, '1.5 s', '2 min'; default: never",
+    )
+    watching.add_argument("--json", type=Path, metavar="FILE", help="write the result, for machines")
+    watching.add_argument("--keep", action="store_true", help="leave what hangs alive, for a debugger")
+    watching.add_argument("--pid", type=_count, help="look once at a process that runs already")
+    watching.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND", help="with its own options")
+    watching.set_defaults(command="watch", failed=WatchExit.GILGRID_FAILED, mistake=watching.error)
+
+
+def _seconds(text: str) -> float:
+    try:
+        return durations.seconds(text, unit="s")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _count(text: str) -> int:

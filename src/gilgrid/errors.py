@@ -22,6 +22,19 @@ class ExitCode(IntEnum):
     """As a program that SIGPIPE ends."""
 
 
+class WatchExit(IntEnum):
+    """What ``gilgrid watch`` exits with when it is not the command's own code; as timeout(1) does."""
+
+    DEADLOCK = 121
+    TIMEOUT = 124
+    GILGRID_FAILED = 125
+    """Also for a mistake in the call: 2 could be the command's."""
+    NOT_EXECUTABLE = 126
+    NOT_FOUND = 127
+    SIGNALLED = 128
+    """And the signal's number."""
+
+
 class GilgridError(Exception):
     """gilgrid itself failed: never the fault of a cell."""
 

@@ -12,13 +12,12 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from gilgrid import durations
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 T = TypeVar("T")
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
-_WEEK_S = 7 * 24 * 3600.0
 
 
 class Table:
@@ -120,12 +119,7 @@ def count(value: Any) -> int:
 
 def seconds(value: Any) -> float:
     """A time with its unit, in seconds."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min)\s*", value) if isinstance(value, str) else None
-    if match is None or not 0 < (time_s := float(match[1]) * _UNITS_S[match[2]]) <= _WEEK_S:
-        raise ValueError(
-            f"{value!r} should be a time of at most a week with its unit, as '20 s', '500 ms' or '2 min'"
-        )
-    return time_s
+    return durations.seconds(value)
 
 
 def version(value: Any) -> str:

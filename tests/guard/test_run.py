@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -187,7 +188,7 @@ def test_an_exception_from_on_quiet_ends_the_command(witness: Witness) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run(witness.shape("plain"), on_quiet=interrupt)
+        run(replace(witness.shape("plain"), prove=True), on_quiet=interrupt)
     witness.assert_nothing_left()
 
 
@@ -209,7 +210,7 @@ while not os.path.exists(sys.argv[2]):
         else:
             enough.touch()
 
-    ending = run(python(program, str(wake), str(enough)), on_quiet=on_quiet)
+    ending = run(replace(python(program, str(wake), str(enough)), prove=True), on_quiet=on_quiet)
     assert ending.exit_code == 0, ending.output
     assert told == [(True, threading.get_ident()), (False, threading.get_ident())]
 
@@ -217,7 +218,8 @@ while not os.path.exists(sys.argv[2]):
 def test_a_busy_loop_is_never_quiet_even_when_a_grandchild_does_the_work() -> None:
     loop = "import time\\nwhile time.process_time() < 2: pass"
     told: list[bool] = []
-    ending = run(shell(f"(printf '{loop}' | {sys.executable} -I -S -) & wait"), on_quiet=told.append)
+    busy = shell(f"(printf '{loop}' | {sys.executable} -I -S -) & wait")
+    ending = run(replace(busy, prove=True), on_quiet=told.append)
     assert ending.exit_code == 0, ending.output
     assert told == []
     assert ending.cpu_seconds >= 2

@@ -16,12 +16,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gilgrid.guard import protocol, tree
+from gilgrid.guard import handover, protocol, tree
+from gilgrid.guard.handover import Handover
 from gilgrid.guard.protocol import End
+from gilgrid.guard.relay import Relay
 from gilgrid.guard.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 _OVERDUE_S = 30.0  # past its deadline a supervisor that says nothing has been stopped or is hung itself
 
@@ -32,8 +34,15 @@ class Command:
 
     `env` is the complete environment; None inherits gilgrid's. `deadline_s` None means no deadline. Of the
     output, stdout and stderr in one, the first and the last half of `output_limit_bytes` are kept. With
-    `prove` it ends as soon as a deadlock is proven; with `keep` what hangs is left alive for a debugger. Raises
-    ValueError for what can never be run.
+    `prove` it ends as soon as a deadlock is proven; with `keep` what hangs is left alive for a debugger.
+    Raises ValueError for what can never be run.
+
+    With `in_place` it is what it would be if it had been started in place of gilgrid: it has gilgrid's stdin,
+    stdout, stderr and all other descriptors that gilgrid was started with, its environment, ignored and
+    blocked signals, session, process group and terminal; signals sent to gilgrid reach it, gilgrid stops and
+    continues with it, and what it leaves behind when it ends by itself lives on. No output is kept then. It
+    is for a gilgrid that runs this one command and nothing else, from its main thread: of what it has given
+    away it holds nothing but stderr any more, and it hears no signals.
     """
 
     argv: tuple[str, ...]
@@ -43,6 +52,7 @@ class Command:
     output_limit_bytes: int = 256 * 1024
     prove: bool = False
     keep: bool = False
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         if not self.argv:
@@ -67,12 +77,13 @@ class Leftover(NamedTuple):
 class Ending:
     """How a command ended.
 
-    `exit_code` and `signal` are the command's own, so both are None where the guard ended it. `seconds` is
+    `exit_code` and `signal` are the command's own, so both are None where the guard ended it; of NOT_FOUND
+    `exit_code` is a shell's: 127 where there is no such command, 126 where it is not executable. `seconds` is
     wall time to the end of the command itself. `cpu_seconds` is of the whole tree; `max_rss_bytes` is of its
     largest process, and never under the 10 MB of the supervisor that it was forked from. `output_bytes` also
     counts what was cut from `output`. `ended` are the processes that lived when the command was over and that
-    the guard ended; `survivors`, normally none, could not be, or were kept. `detail` says more of NOT_FOUND
-    and LOST. `evidence`, of DEADLOCK and DEADLINE, is what the prover saw.
+    the guard ended; `survivors`, normally none, could not be, or were left alone. `detail` says more of
+    NOT_FOUND and LOST. `evidence`, of DEADLOCK and DEADLINE, is what the prover saw.
     """
 
     end: End
@@ -109,11 +120,13 @@ def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> 
     """Run `command` to its end and leave no process of it.
 
     `on_quiet`, for a command that is to be proven, is called in this thread with True once the tree has used
-    under 3 % of a CPU over the last second, and with False when it works again; not when it ends. What goes wrong on gilgrid's side is LOST,
-    not an exception. An exception raised here, by `on_quiet` or Ctrl-C, ends the tree on its way.
+    under 3 % of a CPU over the last second, and with False when it works again; not when it ends. What goes
+    wrong on gilgrid's side is LOST, not an exception. An exception raised here, by `on_quiet` or Ctrl-C, ends
+    the tree on its way.
     """
     started = time.monotonic()
     try:
+        place = _Place() if command.in_place else None  # before anything of our own is opened
         ours, theirs = socket.socketpair()
     except OSError as error:
         return Ending(end=End.LOST, seconds=0.0, detail=f"cannot start a supervisor: {error}")
@@ -123,10 +136,12 @@ def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> 
             if _runs.cancelled:
                 return Ending(end=End.CANCELLED, seconds=0.0)
             try:
-                supervisor = Supervisor(ours, theirs)
+                supervisor = Supervisor(ours, theirs, in_place=command.in_place)
+                if place is not None:
+                    place.handover.let_go()
             except OSError as error:
                 return Ending(end=End.LOST, seconds=0.0, detail=f"cannot start a supervisor: {error}")
-            return _converse(supervisor, command, on_quiet, started)
+            return _converse(supervisor, command, on_quiet, started, place)
         finally:
             _runs.lifelines.discard(ours)
 
@@ -143,15 +158,36 @@ def cancel_all() -> None:
             lifeline.shutdown(socket.SHUT_WR)
 
 
+class _Place:
+    """gilgrid's place, taken by a command."""
+
+    def __init__(self) -> None:
+        self.handover = Handover()
+        self.relay = Relay()
+
+    def pass_signals_on(self, supervisor: Supervisor) -> None:
+        """From when the command has started."""
+
+        def heed() -> None:
+            for message in self.relay.signals():
+                supervisor.tell(message)
+
+        supervisor.besides(self.relay.fd, heed)
+
+
 def _converse(
-    supervisor: Supervisor, command: Command, on_quiet: Callable[[bool], None] | None, started: float
+    supervisor: Supervisor,
+    command: Command,
+    on_quiet: Callable[[bool], None] | None,
+    started: float,
+    place: _Place | None,
 ) -> Ending:
     root: protocol.Message | None = None
     report: protocol.Message | None = None
     strays: list[bytearray] = []
     deadline_s = math.inf if command.deadline_s is None else command.deadline_s
     try:
-        supervisor.tell(_spec(command))
+        supervisor.tell(_spec(command) | {"handed": None if place is None else place.handover.message()})
         for line in supervisor.lines(deadline_s + _OVERDUE_S):
             message = protocol.decode(line)
             if message is None:
@@ -163,10 +199,16 @@ def _converse(
                     on_quiet(message["quiet"])
             else:
                 root = message
+                if place is not None:
+                    place.pass_signals_on(supervisor)
     finally:
         code = supervisor.end(_OVERDUE_S)
-    if report is not None:
-        return _ending(report)
+        if place is not None:
+            place.relay.close()
+    return _lost(root, strays, code, started) if report is None else _ending(report)
+
+
+def _lost(root: protocol.Message | None, strays: list[bytearray], code: int, started: float) -> Ending:
     if root is not None:
         tree.end_session(root["root"], root["since"])
     if _runs.cancelled:
@@ -177,11 +219,10 @@ def _converse(
 
 
 def _spec(command: Command) -> protocol.Message:
-    env = os.environ if command.env is None else command.env
     return {
         "client": os.getpid(),
         "argv": [_text(word) for word in command.argv],
-        "env": [(_text(name), _text(value)) for name, value in env.items()],
+        "env": [(protocol.text(name), protocol.text(value)) for name, value in _environment(command)],
         "cwd": None if command.cwd is None else _text(command.cwd),
         "deadline_s": command.deadline_s,
         "output_limit_bytes": command.output_limit_bytes,
@@ -189,6 +230,12 @@ def _spec(command: Command) -> protocol.Message:
         "packages": _packages() if command.prove else "",
         "keep": command.keep,
     }
+
+
+def _environment(command: Command) -> Iterable[tuple[bytes, bytes]]:
+    if command.env is not None:
+        return [(os.fsencode(name), os.fsencode(value)) for name, value in command.env.items()]
+    return (handover.environment() if command.in_place else os.environb).items()
 
 
 def _packages() -> str:

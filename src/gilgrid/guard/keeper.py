@@ -1,4 +1,4 @@
-"""The process above the supervisor: it looks at the command and proves deadlocks, and ends what a dead supervisor left.
+"""The process above the supervisor: it proves deadlocks, and ends what a dead supervisor left.
 
 Started by `gilgrid.guard.command`, once for each command. Above, not beside: where Yama restricts ptrace(2)
 to descendants, this is who may look at the command; and a supervisor that the command kills is survived.
@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import suppress
 
-from gilgrid.guard import protocol
+from gilgrid.guard import handover, protocol
 from gilgrid.guard.protocol import CLIENT, Channel
 from gilgrid.guard.tree import Tree
 
@@ -35,9 +35,12 @@ def main() -> int:
     gilgrid = _pidfd(spec["client"])
     if os.getppid() != spec["client"]:
         return 0  # it has just ended
+    in_place = spec["handed"] is not None
+    signal.pthread_sigmask(signal.SIG_SETMASK, handover.HELD_BACK if in_place else ())
     tree = Tree()
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
+    if not in_place:
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
     ours, theirs = Channel.pair()
     tree.root = os.fork()
     if tree.root == 0:
@@ -47,6 +50,11 @@ def main() -> int:
         supervise(spec, theirs, gilgrid)
         return 0
     theirs.close()
+    if in_place:
+        # Out of the command's process group and session, whose end it must survive. The supervisor remains:
+        # with a parent in another group of its session no process group is orphaned (setpgid(2)).
+        os.setsid()
+        handover.remember_inherited()
     try:
         keep = _Keeper(spec, tree, ours, gilgrid).run()
     except BaseException:
@@ -84,6 +92,7 @@ class _Keeper:
         self._prover: Prover | None = None
         self._next = math.inf
         self._keep = False
+        self._heard_all = False
         self._command = 0
         self._poll = select.poll()
         self._on = {tree.changes: tree.reap, channel.inward: self._hear}
@@ -103,6 +112,9 @@ class _Keeper:
                 self._begin_if_due()
             elif time.monotonic() >= self._next:
                 self._next = self._prover.look(self._channel)
+        # Its last words may have come after the last look at the channel.
+        while not self._heard_all and select.select([self._channel.inward], [], [], 0)[0]:
+            self._hear()
         return self._keep
 
     def _begin_if_due(self) -> None:
@@ -122,11 +134,13 @@ class _Keeper:
             elif "keep" in message:
                 self._keep = True
             elif "why" in message:
-                self._next = -math.inf
-                self._begin_if_due()
+                if self._prover is None:
+                    self._next = -math.inf
+                    self._begin_if_due()
                 if self._prover is not None:
                     self._next = self._prover.last_look(self._channel)
         if self._channel.ended:
+            self._heard_all = True
             self._poll.unregister(self._channel.inward)
             self._next = math.inf
 

@@ -1,29 +1,32 @@
-"""Starts a command as it would start without a guard, in a session of its own."""
+"""Starts a command as it would start without a guard: in a session of its own, or in gilgrid's place."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import signal
 from contextlib import suppress
 
+from gilgrid.guard import handover, protocol
+
 TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _PIPE_BYTES = 1 << 20  # pipe(7): the most without privilege; with the usual 64 KiB both sides take turns
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SHELL = b"/bin/sh"
+_NOT_EXECUTABLE, _NOT_FOUND = 126, 127  # POSIX, sh: exit status for commands
 
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 class Child:
-    """A started command: its pid, and where to read what it prints and why it did not start."""
+    """A started command: its pid, and where to read what it prints, if here, and why it did not start."""
 
     __slots__ = ("failure", "output", "pid")
 
-    def __init__(self, pid: int, output: int, failure: int) -> None:
+    def __init__(self, pid: int, output: int | None, failure: int) -> None:
         self.pid = pid
         self.output = output
         self.failure = failure
@@ -36,55 +39,88 @@ class Child:
             return ""
 
 
-def launch(argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes | None) -> Child:
-    """Start `argv`. What goes wrong in the child is told by `Child.why_not_started`.
+class _Start:
+    """How to start a command, as its own process needs it."""
+
+    def __init__(self, spec: protocol.Message) -> None:
+        self.argv = [protocol.raw(word) for word in spec["argv"]]
+        self.env = {protocol.raw(name): protocol.raw(value) for name, value in spec["env"]}
+        self.cwd = None if spec["cwd"] is None else protocol.raw(spec["cwd"])
+        self.keep: bool = spec["keep"]
+        self.handed: protocol.Message | None = spec["handed"]
+
+
+def launch(spec: protocol.Message) -> Child:
+    """Start the command of `spec`. What goes wrong in the child is told by `Child.why_not_started`.
 
     Nothing waits here for execve(2), which can take for ever on a dead network mount: the deadline covers it.
     """
-    output, output_end = os.pipe2(os.O_CLOEXEC)
+    start = _Start(spec)
     failure, failure_end = os.pipe2(os.O_CLOEXEC)
-    os.set_blocking(output, False)
     os.set_blocking(failure, False)
-    with suppress(OSError):  # EPERM: this user's pipes are large enough (pipe(7)); slower, no more
-        fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    output = output_end = None
+    if start.handed is None:
+        output, output_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(output, False)
+        with suppress(OSError):  # EPERM: this user's pipes are large enough (pipe(7)); slower, no more
+            fcntl.fcntl(output, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     supervisor = os.getpid()
     pid = os.fork()
     if pid == 0:
+        code = _NOT_EXECUTABLE
         try:
-            _become(argv, env, cwd, output_end, supervisor)
+            _become(start, output_end, supervisor)
         except BaseException as error:  # noqa: BLE001 - there must be no second supervisor
-            os.write(failure_end, _reason(error, argv, cwd).encode(errors="backslashreplace"))
+            code = _code(error, start)
+            os.write(failure_end, _reason(error, start).encode(errors="backslashreplace"))
         finally:
-            os._exit(127)
-    os.close(output_end)
+            os._exit(code)
+    if output_end is not None:
+        os.close(output_end)
     os.close(failure_end)
     return Child(pid, output, failure)
 
 
-def _become(
-    argv: list[bytes], env: Mapping[bytes, bytes], cwd: bytes | None, output_end: int, supervisor: int
-) -> None:
-    # The last resort, should the supervisor be SIGKILLed. The signal comes when the parent *thread* ends
-    # (PR_SET_PDEATHSIG(2const)), which is the process here as the supervisor has one thread. The parent may
-    # have died before the call: hence the second look.
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+def _become(start: _Start, output_end: int | None, supervisor: int) -> None:
+    if not start.keep:
+        # The last resort, should the supervisor be SIGKILLed. The signal comes when the parent *thread* ends
+        # (PR_SET_PDEATHSIG(2const)), which is the process here as the supervisor has one thread. The parent
+        # may have died before the call: hence the second look.
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != supervisor:
         return
-    os.setsid()
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)  # execve(2) keeps what is ignored, as SIGPIPE is by Python
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output_end, 1)
-    os.dup2(output_end, 2)
-    if cwd is not None:
-        os.chdir(cwd)
-    os.execvpe(argv[0], argv, env)  # noqa: S606 - no shell is the point
+    if start.handed is not None:
+        handover.receive(start.handed)
+    elif output_end is not None:
+        os.setsid()
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(output_end, 1)
+        os.dup2(output_end, 2)
+    if start.cwd is not None:
+        os.chdir(start.cwd)
+    # Only now: what has come to the process group since the fork ends this process as it would the command.
+    signal.pthread_sigmask(signal.SIG_SETMASK, start.handed["blocked"] if start.handed is not None else ())
+    try:
+        os.execvpe(start.argv[0], start.argv, start.env)  # noqa: S606 - no shell is the point
+    except OSError as error:
+        if start.handed is None or error.errno != errno.ENOEXEC or error.filename is None:
+            raise
+        # A script without its #! line, which a shell, and execvp(3), hand to the shell.
+        os.execve(_SHELL, [_SHELL, error.filename, *start.argv[1:]], start.env)  # noqa: S606 - as above
 
 
-def _reason(error: BaseException, argv: list[bytes], cwd: bytes | None) -> str:
+def _code(error: BaseException, start: _Start) -> int:
+    """What a shell would return: 127 where there is no such command, 126 where it cannot be executed."""
+    searched = b"/" not in start.argv[0]  # in PATH, where a file among the folders is no more than skipped
+    missing = isinstance(error, FileNotFoundError) or (searched and isinstance(error, NotADirectoryError))
+    return _NOT_FOUND if missing else _NOT_EXECUTABLE
+
+
+def _reason(error: BaseException, start: _Start) -> str:
     if not isinstance(error, OSError):
         return repr(error)
     # Of a search along PATH the error names the last place only.
-    where = cwd if cwd is not None and error.filename == cwd else argv[0]
+    where = start.cwd if start.cwd is not None and error.filename == start.cwd else start.argv[0]
     return f"{os.fsdecode(where)}: {error.strerror}"

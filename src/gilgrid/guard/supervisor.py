@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gilgrid.guard import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _IMPORT_ROOT = str(Path(__file__).resolve().parents[2])
 # -I and -S: neither the user's environment nor site-packages can change what the supervisor is, and it starts
@@ -30,23 +30,26 @@ _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 class Supervisor:
     """One supervisor process and the conversation with it, over `ours` of a socket pair.
 
-    It gets `theirs`, which is closed here. Raises OSError when it cannot be started.
+    It gets `theirs`, which is closed here. `in_place` is for a command that takes gilgrid's place: it remains
+    in gilgrid's process group and gets all that can be inherited. Raises OSError when it cannot be started.
     """
 
-    def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
+    def __init__(self, ours: socket.socket, theirs: socket.socket, *, in_place: bool = False) -> None:
         self._socket = ours
-        # A session of its own: neither the terminal's signals nor a killpg of gilgrid's group reach it.
+        # Else a session of its own: neither the terminal's signals nor a killpg of gilgrid's group reach it.
         # Its stderr joins what it says: a traceback is then the reason that it is LOST for.
         self._process: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", _START, _IMPORT_ROOT],
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
             stderr=theirs.fileno(),
-            start_new_session=True,
+            start_new_session=not in_place,
+            close_fds=not in_place,
         )
         theirs.close()
         self._poll = select.poll()
         self._poll.register(ours, select.POLLIN)
+        self._besides: dict[int, Callable[[], None]] = {}
         try:
             # Besides the end of file: a fork of gilgrid made meanwhile may hold a copy of their end open.
             self._pidfd = os.pidfd_open(self._process.pid)
@@ -59,12 +62,23 @@ class Supervisor:
         with suppress(ConnectionError):
             self._socket.sendall(protocol.encode(message), socket.MSG_NOSIGNAL)
 
+    def besides(self, fd: int, heed: Callable[[], None]) -> None:
+        """While `lines` waits, call `heed` when `fd` is readable."""
+        self._besides[fd] = heed
+        self._poll.register(fd, select.POLLIN)
+
     def lines(self, patience_s: float) -> Iterator[bytearray]:
         """Yield what it says, to the end of it, or for so long."""
         until = time.monotonic() + patience_s
         said = bytearray()
-        while (left := until - time.monotonic()) > 0:
-            if not self._poll.poll(1000 * min(left, _LONGEST_WAIT_S)):
+        while True:
+            left = until - time.monotonic()
+            ready = {fd for fd, _ in self._poll.poll(1000 * min(max(left, 0.0), _LONGEST_WAIT_S))}
+            for fd in ready & self._besides.keys():
+                self._besides[fd]()
+            if not ready - self._besides.keys():
+                if left <= 0:  # only now: this process may have been stopped meanwhile
+                    break
                 continue
             try:
                 chunk = self._socket.recv(1 << 18, socket.MSG_DONTWAIT)

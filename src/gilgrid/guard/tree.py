@@ -85,7 +85,8 @@ class Tree:
         self.changes, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)  # readable when a signal has come
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # without a handler nothing is written to `wake`
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the thread that started us may have blocked it
+        # Who started us may have blocked it.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
     def reap(self) -> bool:
         """Take in the children that have ended; whether any process of the tree is left, dead or alive.

@@ -1,5 +1,7 @@
 """The supervisor: runs one command, drains it, ends all of it and reports. One process for each command.
 
+A command in gilgrid's place is not drained: there it follows and passes on what happens between the two.
+
 A child of its keeper, `gilgrid.guard.keeper`, which looks at the command meanwhile.
 """
 
@@ -14,7 +16,7 @@ import signal
 import time
 from contextlib import suppress
 
-from gilgrid.guard import protocol
+from gilgrid.guard import handover, protocol
 from gilgrid.guard.launch import launch
 from gilgrid.guard.output import Output
 from gilgrid.guard.protocol import CLIENT, End
@@ -67,16 +69,22 @@ class _Watch:
         self._evidence: protocol.Message | None = None
         self._output = Output(spec["output_limit_bytes"])
         self._buffer = memoryview(bytearray(_READ_BYTES))
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._hear_signal)
+        self._in_place: bool = spec["handed"] is not None
+        self._client: int = spec["client"]
+        self._pidfd = gilgrid
+        self._heard = bytearray()
+        self._is_stopped = False
+        if not self._in_place:
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._hear_signal)
 
         self._started = time.monotonic()
-        self._child = launch(
-            [protocol.raw(word) for word in spec["argv"]],
-            {protocol.raw(name): protocol.raw(value) for name, value in spec["env"]},
-            None if spec["cwd"] is None else protocol.raw(spec["cwd"]),
-        )
+        self._child = launch(spec)
         tree.root = self._child.pid
+        if self._in_place:
+            handover.let_go_of_inherited()
+            for number in signal.sigpending():  # what came to all of the process group before it was there
+                os.kill(self._child.pid, number)
         self._root_ended: float | None = None
         self._code = 0  # of the root, once it has ended; -N where signal N ended it
         self._any_left = True
@@ -86,11 +94,12 @@ class _Watch:
 
         self._poll = select.poll()
         self._on: dict[int, Callable[[], object]] = {
-            self._child.output: self._drain,
             tree.changes: self._reap,
             CLIENT: self._hear_client,
             keeper.inward: self._hear_keeper,
         }
+        if self._child.output is not None:
+            self._on[self._child.output] = self._drain
         if gilgrid is not None:
             # Besides the lifeline: a fork of gilgrid that it knows nothing of may hold that open.
             self._on[gilgrid] = self._miss_client
@@ -109,14 +118,22 @@ class _Watch:
             self._judge(time.monotonic())
         now = time.monotonic()
         seconds = (self._root_ended or min(now, self._past)) - self._started
-        if self._keeps and self._end in (End.DEADLOCK, End.DEADLINE):
+        ended: list[Process] = []
+        if self._lives_on():
             self._keeper.say({"keep": True})
-            ended: list[Process] = []
-            survivors = self._tree.processes()
+            survivors = [process for process in self._tree.processes() if not process.dead]
         else:
             ended, survivors = self._tree.end()
         self._drain_rest()
+        if self._is_stopped:  # what it waited for has ended
+            self._signal_gilgrid(signal.SIGCONT)
         return self._report(seconds, ended, survivors) if self._gilgrid_lives else None
+
+    def _lives_on(self) -> bool:
+        """Whether what is left of the tree is none of the guard's business."""
+        if self._end in (End.DEADLOCK, End.DEADLINE):
+            return self._keeps
+        return self._in_place and self._end in (End.EXITED, End.SIGNALLED)
 
     def _patience_ms(self) -> int | None:
         """Until when nothing but an event is of interest."""
@@ -129,7 +146,7 @@ class _Watch:
 
     def _judge(self, now: float) -> None:
         if self._root_ended is not None:
-            if not self._any_left or now >= self._root_ended + _LINGER_S:
+            if self._in_place or not self._any_left or now >= self._root_ended + _LINGER_S:
                 self._decide(*self._how_root_ended())
         elif now >= self._give_up_on_keeper:
             self._decide(End.DEADLINE)
@@ -156,6 +173,8 @@ class _Watch:
         return (End.SIGNALLED if self._code < 0 else End.EXITED), ""
 
     def _reap(self) -> None:
+        if self._in_place:
+            self._follow_stops()
         self._any_left = self._tree.reap()
         if self._root_ended is None and self._tree.root_status is not None:
             self._root_ended = time.monotonic()
@@ -163,10 +182,42 @@ class _Watch:
 
     def _hear_client(self) -> None:
         with suppress(ConnectionError):
-            if os.read(CLIENT, 4096):
+            if chunk := os.read(CLIENT, 4096):
+                self._heard += chunk
+                *lines, self._heard = self._heard.split(b"\n")
+                for message in filter(None, map(protocol.decode, lines)):
+                    self._pass_on(message["signal"], message["sender"])
                 return
         self._poll.unregister(CLIENT)
         self._decide(End.CANCELLED)
+
+    def _pass_on(self, number: int, sender: int) -> None:
+        """Let the command have a signal that gilgrid got, unless it has got it itself."""
+        # It is held back here. What one sender has sent to both of us went to all of the process group.
+        same = signal.sigtimedwait({number}, 0)
+        to_all = same is not None and same.si_pid == sender
+        if number == signal.SIGCONT:
+            # A shell's reaches the group of its job only, which the command may have left. Ours is no news.
+            self._follow_stops()
+            to_all = not self._is_stopped or sender == os.getpid()
+        if not to_all and self._tree.root_status is None:
+            os.kill(self._child.pid, number)
+
+    def _follow_stops(self) -> None:
+        """Stop and continue gilgrid with the command: a shell that waits for it sees what it would see."""
+        with suppress(ChildProcessError):
+            flags = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+            change = os.waitid(os.P_PID, self._child.pid, flags)
+            if change is not None:
+                self._is_stopped = change.si_code == os.CLD_STOPPED
+                self._signal_gilgrid(signal.SIGSTOP if self._is_stopped else signal.SIGCONT)
+
+    def _signal_gilgrid(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            if self._pidfd is None:
+                os.kill(self._client, number)
+            else:
+                signal.pidfd_send_signal(self._pidfd, number)
 
     def _hear_signal(self, number: int, _frame: object) -> None:
         self._decide(End.LOST, f"the supervisor got signal {number}")
@@ -195,6 +246,8 @@ class _Watch:
 
     def _drain(self) -> int:
         """Take what the pipe holds, up to one buffer; the number of bytes."""
+        if self._child.output is None:
+            return 0
         try:
             count = os.readv(self._child.output, [self._buffer])
         except BlockingIOError:
@@ -206,7 +259,7 @@ class _Watch:
 
     def _drain_rest(self) -> None:
         """Take what the tree had written before it ended: never to the end of file, which may not come."""
-        left = fcntl.fcntl(self._child.output, fcntl.F_GETPIPE_SZ)
+        left = 0 if self._child.output is None else fcntl.fcntl(self._child.output, fcntl.F_GETPIPE_SZ)
         while left > 0 and (count := self._drain()):
             left -= count
 
@@ -214,7 +267,7 @@ class _Watch:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return {
             "end": self._end,
-            "exit_code": self._code if self._end == End.EXITED else None,
+            "exit_code": self._code if self._end in (End.EXITED, End.NOT_FOUND) else None,
             "signal": -self._code if self._end == End.SIGNALLED else None,
             "seconds": seconds,
             "cpu_seconds": usage.ru_utime + usage.ru_stime,

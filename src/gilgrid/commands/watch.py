@@ -1,0 +1,204 @@
+"""``gilgrid watch``: a command as it would be without gilgrid, and where it hangs, why."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from gilgrid import guard
+from gilgrid.errors import WatchExit
+from gilgrid.evidence import Evidence
+from gilgrid.guard import Command, End
+from gilgrid.model import Verdict
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gilgrid.guard import Ending
+
+_SCHEMA = 1
+"""Of the JSON. 1: the first."""
+_UNTOLD = {signal.SIGINT, signal.SIGPIPE}  # a shell says nothing of these either
+
+
+def command(options: argparse.Namespace) -> int:
+    """Run the command in gilgrid's place; the exit code is its own, or one of ``WatchExit``."""
+    argv = _argv(options)
+    if options.pid is not None:
+        return watch_pid(options.pid, options)
+    report = _Report(options.json) if options.json else None
+    ending = guard.run(
+        Command(
+            argv=tuple(argv),
+            deadline_s=options.deadline,
+            prove=True,
+            keep=options.keep,
+            in_place=True,
+        )
+    )
+    evidence = Evidence.from_json(ending.evidence) if ending.evidence else None
+    code = exit_code(ending)
+    if report is not None and not report.write(to_json(ending, evidence, argv)):
+        code = WatchExit.GILGRID_FAILED
+    _tell(ending, evidence, options.deadline)
+    return code
+
+
+def watch_pid(pid: int, options: argparse.Namespace) -> int:
+    """Look at a running process once and judge it, without ending it."""
+    del options
+    _say(f"--pid {pid}: a process that runs already cannot be watched yet; start it with gilgrid watch")
+    return WatchExit.GILGRID_FAILED
+
+
+def _argv(options: argparse.Namespace) -> list[str]:
+    """The command without the `--` before it. Exits where the call makes no sense."""
+    argv: list[str] = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
+    if options.pid is not None and argv:
+        options.mistake("either --pid or a command, not both")
+    if options.pid is None and not argv:
+        options.mistake("name the command to watch, as in: gilgrid watch -- python prog.py")
+    return argv
+
+
+def verdict(ending: Ending) -> Verdict:
+    """What the ending of a command means."""
+    match ending.end:
+        case End.EXITED:
+            return Verdict.OK if ending.exit_code == 0 else Verdict.FAILED
+        case End.NOT_FOUND:
+            return Verdict.FAILED
+        case End.SIGNALLED:
+            return Verdict.CRASH
+        case End.DEADLOCK:
+            return Verdict.DEADLOCK
+        case End.DEADLINE:
+            return Verdict.TIMEOUT
+        case End.CANCELLED | End.LOST:
+            return Verdict.ERROR
+
+
+def exit_code(ending: Ending) -> int:
+    """What ``gilgrid watch`` exits with."""
+    if ending.end is End.DEADLOCK:
+        return WatchExit.DEADLOCK
+    if ending.end is End.DEADLINE:
+        return WatchExit.TIMEOUT
+    if ending.signal is not None:
+        return WatchExit.SIGNALLED + ending.signal
+    return WatchExit.GILGRID_FAILED if ending.exit_code is None else ending.exit_code
+
+
+def to_json(ending: Ending, evidence: Evidence | None, argv: Sequence[str]) -> dict[str, Any]:
+    """The result, for machines. `exit_code` and `signal` are null where gilgrid has ended the command."""
+    seen = asdict(evidence or Evidence())
+    return {
+        "schema": _SCHEMA,
+        "verdict": verdict(ending),
+        "cause": seen.pop("cause"),
+        "exit_code": ending.exit_code,
+        "signal": ending.signal,
+        "seconds": round(ending.seconds, 4),
+        "detected_after": seen.pop("detected_after"),
+        "command": list(argv),
+        "detail": ending.detail,
+        "kept": [process.pid for process in ending.survivors],
+        **seen,
+    }
+
+
+def sentences(ending: Ending) -> list[str]:
+    """What is to be said of an ending, beside the report of a hang; nothing where all is well."""
+    match ending.end:
+        case End.SIGNALLED if ending.signal not in _UNTOLD:
+            return [f"killed by {_signal_name(ending.signal or 0)}"]
+        case End.NOT_FOUND:
+            return [ending.detail]
+        case End.CANCELLED | End.LOST:
+            return [f"gilgrid itself failed, and has ended the command: {ending.detail}"]
+        case End.DEADLOCK | End.DEADLINE if ending.survivors:
+            pids = [str(process.pid) for process in ending.survivors]
+            end = f"kill -9 {' '.join(pids)}"
+            return [f"kept alive: {', '.join(pids)}; look with gdb -p {pids[0]}, end with {end}"]
+        case _:
+            return []
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tell(ending: Ending, evidence: Evidence | None, deadline_s: float | None) -> None:
+    hangs = ending.end in {End.DEADLOCK, End.DEADLINE}
+    said = sentences(ending)
+    if not hangs and not said:
+        return
+    _hear_signals_again()
+    with suppress(OSError):  # nobody reads it; the exit code says it too
+        if hangs:
+            _print_hang(evidence or Evidence(), verdict(ending), deadline_s)
+        for sentence in said:
+            _say(sentence)
+
+
+def _print_hang(evidence: Evidence, what: Verdict, deadline_s: float | None) -> None:
+    # Where all is well it is not needed: rich takes longer to import than most commands to run.
+    try:
+        from rich.console import Console  # noqa: PLC0415
+
+        from gilgrid.report.hang import hang  # noqa: PLC0415
+        from gilgrid.report.terminal import print_to  # noqa: PLC0415
+    except ImportError:
+        _say(f"{what}: {what.meaning}")
+    else:
+        print_to(Console(stderr=True), hang(evidence, verdict=what, deadline_s=deadline_s))
+        sys.stderr.flush()
+
+
+def _hear_signals_again() -> None:
+    """The command has ended: Ctrl-C ends gilgrid, whose words may be more than somebody wants to read."""
+    numbers = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)  # forgets what was meant for the command
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+def _say(sentence: str) -> None:
+    print(f"gilgrid: {sentence}", file=sys.stderr)  # noqa: T201 - the command's stdout is not gilgrid's
+
+
+class _Report:
+    """Where the result goes. What is no regular file, as a pipe, is opened while gilgrid still holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.absolute()
+        self._fd: int | None = None
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(path.stat().st_mode):
+                self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+
+    def write(self, content: dict[str, Any]) -> bool:
+        """Write it whole, or say why not."""
+        from gilgrid import files  # noqa: PLC0415 - 20 ms that only --json needs
+
+        try:
+            if self._fd is None:
+                files.write_json(self._path.resolve(), content)
+            else:
+                with os.fdopen(self._fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+                    file.write(files.json_text(content))
+        except OSError as error:
+            _say(f"{self._path}: {error.strerror}: the result is not written")
+            return False
+        return True
