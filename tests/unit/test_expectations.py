@@ -70,7 +70,7 @@ def test_what_no_rule_names_is_expected_ok() -> None:
 
 def test_a_hang_that_no_rule_names_differs() -> None:
     entry = judged(
-        HELD, "cp311-cython3.0.12-scipy1.10.1", Verdict.TIMEOUT, "released", "still running after 20 s"
+        HELD, "cp311-cython3.0.12-scipy1.10.1", Verdict.TIMEOUT, "released", reason="still running after 20 s"
     )
 
     assert entry.difference == (
