@@ -27,6 +27,7 @@ _AARCH64 = {
 _NAMES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
 KCMP = {"x86_64": 312, "aarch64": 272}
+PIDFD_GETFD = {"x86_64": 438, "aarch64": 438}
 
 READS = frozenset({"read", "readv", "recvfrom", "recvmsg"})
 WRITES = frozenset({"write", "writev", "sendto", "sendmsg"})

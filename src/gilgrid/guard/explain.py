@@ -86,11 +86,7 @@ def _shown(picture: Picture, found: tuple[int, ...], dead: frozenset[int]) -> li
 
 
 def _gil_holders(picture: Picture) -> frozenset[int]:
-    return frozenset(
-        thread.call.futex.gil.holder
-        for _, thread in picture.threads()
-        if thread.call and thread.call.futex and thread.call.futex.gil and thread.call.futex.gil.holder
-    )
+    return frozenset(gil.holder for gil in picture.gils() if gil.holder)
 
 
 def _is_main(picture: Picture, tid: int) -> bool:

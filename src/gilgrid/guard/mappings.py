@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f:]+) (\d+) *(.*)")
 _OPENMP = re.compile(r"/lib(?:g|i)?omp[^/]*\.so[^/]*$")
@@ -41,6 +45,15 @@ class Mappings:
             return "" if found else "?"
         identity = f"{found[4]}:{found[5]}"
         return identity if found[-1].endswith(_DELETED) else "?"
+
+    def writable(self, name: str) -> Iterator[tuple[int, int]]:
+        """Start and end of the private writable memory of the programs and libraries named so, with their .bss."""
+        before = ""
+        for start, end, rights, _, _, _, path in self._found:
+            owner = path or before  # what has no name and follows is the .bss
+            if rights == "rw-p" and name in owner.rpartition("/")[2]:
+                yield int(start, 16), int(end, 16)
+            before = path
 
     def _at(self, address: int) -> tuple[str, ...] | None:
         index = bisect_right(self._starts, address) - 1

@@ -99,10 +99,11 @@ class Thread:
 class Process:
     """One process.
 
-    `handled` are signals that have a handler and that some thread does not block, `mapped` the identities of the
-    shared memory that it maps. `memory` is the pid of the first process that has the very same memory, mostly
-    its own. `is_fork`: it runs the program of its parent, by fork(2) alone. `has_timers`: POSIX timers.
-    `refused` says what of it may not be looked at.
+    `handled` are signals that have a handler and that some thread does not block; `handles_interrupt`: the one of
+    SIGINT is not CPython's, which raises KeyboardInterrupt. `mapped` are the identities of the shared memory that
+    it maps. `memory` is the pid of the first process that has the very same memory, mostly its own. `is_fork`: it
+    runs the program of its parent, by fork(2) alone. `has_timers`: POSIX timers. `refused` says what of it may
+    not be looked at.
     """
 
     pid: int
@@ -110,6 +111,7 @@ class Process:
     name: str = ""
     threads: tuple[Thread, ...] = ()
     handled: frozenset[int] = frozenset()
+    handles_interrupt: bool = False
     files: Mapping[int, File] = field(default_factory=dict)
     mapped: frozenset[str] = frozenset()
     memory: int = 0
@@ -136,6 +138,21 @@ class Picture:
         for process in self.processes.values():
             for thread in process.threads:
                 yield process, thread
+
+    def gils(self) -> Iterator[Gil]:
+        """The GILs that some thread waits for."""
+        for _, thread in self.threads():
+            if thread.call and thread.call.futex and thread.call.futex.gil:
+                yield thread.call.futex.gil
+
+    def ancestors(self, pid: int) -> list[Process]:
+        """The parent of a process and so on, as far as they are of the tree."""
+        found = []
+        process = self.processes.get(self.processes[pid].parent)
+        while process is not None:
+            found.append(process)
+            process = self.processes.get(process.parent)
+        return found
 
     def same_memory(self, process: Process) -> frozenset[int]:
         """The threads that have the memory of that process: its own, and those of clone(2) with CLONE_VM."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
+from gilgrid.guard.picture import Channel
 from gilgrid.guard.waits import Kind
 
 if TYPE_CHECKING:
@@ -12,8 +14,9 @@ if TYPE_CHECKING:
     from gilgrid.guard.picture import Picture, Process
     from gilgrid.guard.waits import Wait
 
-# What waits like this has no time limit of its own, and was left alone for as long as it was watched.
-_IDLE = frozenset({Kind.OUTSIDE})
+# What waits like this has no time limit of its own.
+_IDLE = frozenset({Kind.OUTSIDE, Kind.HANDLER})
+_TIMERS = frozenset({signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF})
 
 
 def dead(waits: Mapping[int, Wait]) -> frozenset[int]:
@@ -30,13 +33,9 @@ def _stays_dead(wait: Wait, found: set[int]) -> bool:
     return wait.released_by <= found
 
 
-def lost(picture: Picture, waits: Mapping[int, Wait], found: frozenset[int]) -> list[Process]:
-    """The processes that are lost: the main thread, or a thread that holds a GIL that others want, is dead."""
-    holders = {
-        thread.call.futex.gil.holder
-        for _, thread in picture.threads()
-        if thread.call and thread.call.futex and thread.call.futex.gil
-    }
+def lost(picture: Picture, found: frozenset[int]) -> list[Process]:
+    """The processes that are lost: the main thread is dead, or a thread that holds a GIL that others want."""
+    holders = {gil.holder for gil in picture.gils()}
     return [
         process
         for process in picture.processes.values()
@@ -45,31 +44,24 @@ def lost(picture: Picture, waits: Mapping[int, Wait], found: frozenset[int]) -> 
 
 
 def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[int]) -> bool:
-    """Whether the command is lost: a process is, and whoever started it does nothing but wait.
+    """Whether the command is lost: a process is, and all above it, up to the command itself, only wait.
 
     A parent that works, or waits for some time only, may be about to end its child and go on without it.
     """
-    gone = {process.pid for process in lost(picture, waits, found)}
-    return any(_waited_for(picture, waits, found, pid, gone) for pid in gone)
-
-
-def _waited_for(
-    picture: Picture, waits: Mapping[int, Wait], found: frozenset[int], pid: int, gone: set[int]
-) -> bool:
-    above = {picture.root}
-    process = picture.processes.get(pid)
-    while process is not None and process.pid != picture.root:
-        process = picture.processes.get(process.parent)
-        if process is not None:
-            above.add(process.pid)
-    return all(
-        other in gone or _is_idle(picture.processes[other], waits, found)
-        for other in above
-        if other in picture.processes
+    gone = {process.pid for process in lost(picture, found)}
+    return any(
+        all(
+            other in gone or _is_idle(picture.processes[other], waits, found)
+            for other in {picture.root, *(above.pid for above in picture.ancestors(pid))}
+            if other in picture.processes
+        )
+        for pid in gone
     )
 
 
 def _is_idle(process: Process, waits: Mapping[int, Wait], found: frozenset[int]) -> bool:
-    if process.has_timers or any(file.channel == "timer" for file in process.files.values()):
+    """Whether nobody of it has a time limit, as far as can be seen."""
+    has_timers = process.has_timers or any(file.channel is Channel.TIMER for file in process.files.values())
+    if has_timers or process.handled & _TIMERS:
         return False
     return all(tid in found or waits[tid].kind in _IDLE for tid in process.tids)

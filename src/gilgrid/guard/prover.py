@@ -20,6 +20,7 @@ from gilgrid.guard.explain import at_the_deadline, explain
 from gilgrid.guard.proof import dead, is_deadlock, lost
 from gilgrid.guard.sample import Sampler
 from gilgrid.guard.stacks import NoStacksError, python_stacks, stacks
+from gilgrid.guard.verify import verified
 from gilgrid.guard.waits import Kind, waits
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class Prover:
         """The deadline has come: say what is proven even so, or what the threads are at."""
         self._sampler.walk()
         self._sampler.sample()
-        channel.say({"seen": self._last_words().to_json()})
+        evidence = self._last_words()
+        channel.say({"seen" if evidence.detected_after is None else "deadlock": evidence.to_json()})
         return math.inf
 
     def _pace(self, begun: float) -> None:
@@ -93,9 +95,11 @@ class Prover:
             (process.refused for process in picture.processes.values() if process.refused), ""
         )
         plain = waits(picture, {})
-        found = dead(plain)
-        if is_deadlock(picture, plain, found):
-            return self._explained(picture, found)
+        if is_deadlock(picture, plain, dead(plain)):
+            picture = verified(picture)
+            plain = waits(picture, {})
+            if is_deadlock(picture, plain, dead(plain)):
+                return self._explained(picture, dead(plain))
         if time.monotonic() >= self._next_stop:
             for pid in _worth_a_stop(picture, plain):
                 return self._examine_stacks(picture, pid)
@@ -115,7 +119,7 @@ class Prover:
             now = time.monotonic()
             self._next_stop = now + (now - begun) / _STOP_SHARE
         time.sleep(_SETTLE_S)
-        after = self._picture()
+        after = verified(self._picture())
         precise = waits(after, told)
         found = dead(precise)
         if is_deadlock(after, precise, found) and _unchanged(before, after, found):
@@ -125,7 +129,7 @@ class Prover:
     def _explained(self, picture: Picture, found: frozenset[int], told: Stacks | None = None) -> Evidence:
         after_s = time.monotonic() - self._sampler.last_progress(found)
         known = dict(told or {})
-        first = [process.pid for process in lost(picture, waits(picture, {}), found)]
+        first = [process.pid for process in lost(picture, found)]
         for pid in [pid for pid in first if not picture.processes[pid].tids & known.keys()][:_MOST_PROCESSES]:
             known |= self._stacks_of(pid)
         return explain(picture, found, known, detected_after=after_s, not_permitted=self._refused)
@@ -142,11 +146,11 @@ class Prover:
 
     def _last_words(self) -> Evidence:
         try:
-            picture = self._picture()
+            picture = verified(self._picture())
         except NothingToSeeError as error:
             return Evidence(not_permitted=str(error))
         found = dead(waits(picture, {}))
-        if lost(picture, waits(picture, {}), found):
+        if lost(picture, found):
             return self._explained(picture, found)
         known: dict[int, Stack] = {}
         for pid in self._sampler.pids[:_MOST_PROCESSES]:
@@ -170,7 +174,7 @@ def _worth_a_stop(picture: Picture, plain: dict[int, Wait]) -> list[int]:
     for process in picture.processes.values():
         holders = {tid for t in process.tids if plain[t].kind is Kind.GIL for tid in plain[t].released_by}
         kinds = {plain[tid].kind for tid in holders & plain.keys()}
-        if Kind.LOCK in kinds or (Kind.RUNNING in kinds and process.has_openmp):
+        if kinds & {Kind.LOCK, Kind.BARRIER, Kind.HANDLER} or (Kind.RUNNING in kinds and process.has_openmp):
             found.append(process.pid)
     return found
 

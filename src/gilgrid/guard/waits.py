@@ -8,9 +8,11 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.picture import Channel
+from gilgrid.guard.stack import is_openmp_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
     Stacks = Mapping[int, Stack]
 
-# The kernel sends these for what the thread itself does, which a blocked one does not; glibc uses 32 and 33
-# between threads of one process; and nobody sends SIGINT to what is watched but a person who gives up.
+# The kernel sends these for what the thread itself does, which a blocked one does not, and glibc uses 32 and 33
+# between threads of one process.
 _NO_RELEASE: set[int] = {
     signal.SIGSEGV,
     signal.SIGBUS,
@@ -30,7 +32,7 @@ _NO_RELEASE: set[int] = {
     signal.SIGABRT,
     signal.SIGTRAP,
 }
-_NO_RELEASE |= {signal.SIGSYS, signal.SIGPIPE, signal.SIGINT, 32, 33}
+_NO_RELEASE |= {signal.SIGSYS, signal.SIGPIPE, 32, 33}
 
 
 class Kind(StrEnum):
@@ -101,11 +103,20 @@ class _InProcess:
         told = self._told_by_stack(thread, plain)
         if told.kind not in _INTERRUPTIBLE or not self._handled:
             return told
-        # The end of a child is the one signal whose sender is known.
-        if self._handled == {signal.SIGCHLD}:
-            children = [child.tids for child in self._picture.children(self._process.pid)]
-            return replace(told, released_by=told.released_by.union(*children))
-        return Wait(kind=Kind.HANDLER)
+        if self._process.handles_interrupt or self._handled - {signal.SIGCHLD, signal.SIGINT}:
+            return Wait(kind=Kind.HANDLER)
+        # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
+        # types Ctrl-C has given up on it; so has a parent, or it works and is asked by `proof.is_deadlock`.
+        senders = (
+            self._others if signal.SIGINT in self._handled else self._picture.children(self._process.pid)
+        )
+        return replace(told, released_by=told.released_by.union(*(sender.tids for sender in senders)))
+
+    @cached_property
+    def _others(self) -> list[Process]:
+        """The processes of the tree that are neither this one nor above it."""
+        above = {process.pid for process in self._picture.ancestors(self._process.pid)} | {self._process.pid}
+        return [process for pid, process in self._picture.processes.items() if pid not in above]
 
     def _plain(self, thread: Thread) -> Wait:
         """By its system call alone."""
@@ -141,7 +152,9 @@ class _InProcess:
             kind = Kind.MUTEX if futex.is_mutex else Kind.JOIN
             return Wait(kind=kind, released_by=frozenset({futex.owner}))
         # Only who has this memory can see the word, and nobody else can wake who waits on it.
-        kind = Kind.MUTEX if futex.is_mutex else Kind.LOCK
+        kind = (
+            Kind.MUTEX if futex.is_mutex else Kind.BARRIER if is_openmp_library(call.library) else Kind.LOCK
+        )
         return Wait(kind=kind, released_by=self._picture.same_memory(self._process) - {tid})
 
     def _child(self, who: int) -> Wait:
@@ -189,7 +202,7 @@ class _InProcess:
     def _told_by_stack(self, thread: Thread, plain: Wait) -> Wait:
         """The same wait, as the native stacks tell it more precisely."""
         stack = self._stacks.get(thread.tid)
-        if stack is None or plain.kind not in (Kind.LOCK, Kind.RUNNING):
+        if stack is None or plain.kind not in (Kind.LOCK, Kind.BARRIER, Kind.RUNNING):
             return plain
         if stack.is_at_barrier(thread.call):
             inside = frozenset(tid for tid, other in self._stacks.items() if other.is_worker_inside_region)
@@ -197,7 +210,7 @@ class _InProcess:
             if inside and masters == [thread.tid]:
                 # It needs each of its team: one that never arrives is enough.
                 return Wait(kind=Kind.BARRIER, released_by=inside, needs_each=True)
-            return replace(plain, kind=Kind.BARRIER) if plain.kind is Kind.LOCK else plain
+            return plain if plain.kind is Kind.RUNNING else replace(plain, kind=Kind.BARRIER)
         if plain.kind is Kind.RUNNING:
             return plain
         initialiser = stack.initialiser
