@@ -189,20 +189,21 @@ ADVICE: Final[Mapping[Cause, Advice]] = {
         link="https://man7.org/linux/man-pages/man7/pipe.7.html",
     ),
     Cause.QUEUE_JOIN: Advice(
-        title="a process that is joined before its queue is read",
-        why="A process that put items on a multiprocessing queue ends when all are in the pipe. The pipe is "
-        "full, and its reader waits for the process to end.",
+        title="a queue that is joined before it is empty",
+        why="The one that should take the items waits for the queue, or for the process that filled it. A "
+        "process ends when all that it put on a queue is in the pipe, and the pipe is full.",
         change=(
             "Take everything off the queue first, then join.",
             "Or use a Pool, a ProcessPoolExecutor or a manager's queue, which read while they wait.",
+            "With queue.Queue, call task_done for each item, in a worker that fails as well.",
         ),
         link=f"{_PYTHON}/library/multiprocessing.html#programming-guidelines",
     ),
     Cause.JOIN: Advice(
-        title="the join of a thread that cannot end",
+        title="the join of a thread or a process that cannot end",
         why="A thread waits for another to end, and that one waits for what only the first could do.",
         change=(
-            "Tell the thread to end before it is joined: a sentinel in its queue, an event that it checks.",
+            "Tell it to end before it is joined: a sentinel in its queue, an event that it checks.",
             "Hold no lock that it needs while it is joined.",
         ),
         link=f"{_PYTHON}/library/threading.html#threading.Thread.join",

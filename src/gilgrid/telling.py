@@ -41,7 +41,7 @@ def sentence(evidence: Evidence) -> str:
 def telling(waiter: Waiter) -> Frame | None:
     """The frame that tells most of where a thread is: its own program's, not that of what it waits with."""
     own = (frame for frame in waiter.python if not _STANDARD_LIBRARY.search(str(frame.file)))
-    native = (frame for frame in waiter.native if not is_runtime(frame))
+    native = (frame for frame in waiter.native if frame.function and not is_runtime(frame))
     # Without a Python frame of its own, what native code it is in says more than threading.py.
     return next((frame for frames in (own, native, waiter.python, waiter.native) for frame in frames), None)
 
@@ -54,7 +54,7 @@ def is_runtime(frame: Frame) -> bool:
 
 def name(function: str) -> str:
     """A function's name without its arguments: C++ writes them, and those of its templates, in full."""
-    plain = bare = line(function)
+    plain = bare = line(function) or "?"
     if "(" in plain or "::" in plain:  # not Python's <module> and f.<locals>.g
         while (without := re.sub(r"(?<!operator)<[^<>]*>", "", bare)) != bare:
             bare = without
@@ -127,6 +127,8 @@ def _who(waiter: Waiter) -> str:
         return f"process {process}" if waiter.is_main else f"a thread of {process}"
     file = line(frame.file).rpartition("/")[2]
     where = f"{file}:{frame.line}" if file and frame.line else file
+    if not frame.function:
+        return f"code of {line(frame.library).rpartition('/')[2]}"
     return f"{name(frame.function)} ({where})" if where else name(frame.function)
 
 

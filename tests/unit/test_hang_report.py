@@ -119,6 +119,12 @@ def printed(evidence: Evidence, width: int = 80, encoding: str = "utf-8") -> str
             replace(LOCKS, threads=(ONE, replace(TWO, python=()))),
             "locks taken in opposite orders: a thread of python and audit (bank.py:9) wait for each other",
         ),
+        (
+            replace(
+                LOCKS, threads=(ONE, replace(TWO, python=(), native=(Frame(function="", library="/a/b.so"),)))
+            ),
+            "locks taken in opposite orders: audit (bank.py:9) and code of b.so wait for each other",
+        ),
         (replace(BARRIER, threads=(), cycle=()), "the GIL against an OpenMP barrier"),
         (
             replace(LOCKS, cause=None),
@@ -164,6 +170,7 @@ def test_of_a_whole_team_the_line_names_the_same_worker_whoever_came_first() -> 
         ([], [at("GOMP_parallel"), at("__kmpc_barrier"), at("std::thread::join()"), at("run")], "run"),
         ([], [Frame(function="0x1234", library="/lib/libgomp.so.1.0.0"), at("PyramidSolve")], "PyramidSolve"),
         ([], [Frame(function="strange", library="libc.so.6")], "strange"),
+        ([], [Frame(function="", library="libcurious.so"), at("named")], "named"),
         ([], [Frame(function="mine", library="libcurious.so"), at("other")], "mine"),
     ],
 )
@@ -188,7 +195,7 @@ def test_the_telling_frame_is_of_the_program_itself(
         ("ns::~Solver()", "ns::~Solver"),
         ("a" * 100, "..." + "a" * 57),
         ("f\x1b[2J\u202e", r"f\x1b[2J\u202e"),
-        ("", ""),
+        ("", "?"),
     ],
 )
 def test_a_name_is_shown_without_what_its_compiler_added(function: str, short: str) -> None:
@@ -351,6 +358,26 @@ def test_a_long_path_keeps_its_end_between_two_slashes() -> None:
     assert ".../file.py:1" in shown
     assert "::ns::ns::f  " in shown
     assert "            and 4 more\n" in shown
+
+
+def test_the_frame_that_tells_is_shown_however_far_out_it_is() -> None:
+    inner = tuple(at(f"wait_{n}", f"/usr/lib/python3.11/threading.py:{n}") for n in range(1, 8))
+    outer = (at("mine", "/project/mine.py:1"), at("start", "/usr/lib/python3.11/runpy.py:1"))
+
+    (_, _, first, second, *_) = report(
+        replace(LOCKS, threads=(replace(ONE, python=inner + outer), TWO))
+    ).split("\n\n")
+
+    assert first.splitlines()[2:] == [
+        "    Python  wait_1  threading.py:1",
+        "            wait_2  threading.py:2",
+        "            wait_3  threading.py:3",
+        "            wait_4  threading.py:4",
+        "            and 3 more",
+        "            mine    /project/mine.py:1",
+        "            and 1 more",
+    ]
+    assert "more" not in second
 
 
 def test_what_is_installed_is_shown_from_its_package_on() -> None:

@@ -24,24 +24,40 @@ _CUT = "..."
 
 def frames(waiter: Waiter, width: int, indent: int) -> Iterator[Text]:
     """The last Python frames, then the native ones that tell."""
-    shown = [("Python", waiter.python), ("native", waiter.native)]
-    names = [name(frame.function) for _, stack in shown for frame in stack[:_SHOWN]]
-    room = width - indent - len("Python  ")
-    column = min(max(map(cell_len, names), default=0), room - _LEAST_PLACE)
     most = telling(waiter)
-    for kind, stack in shown:
-        for label, frame in zip(_labels(kind), stack[:_SHOWN], strict=False):
+    stacks = [(kind, stack, _shown(stack, most)) for kind, stack in _stacks(waiter)]
+    room = width - indent - len("Python  ")
+    names = [cell_len(name(stack[n].function)) for _, stack, shown in stacks for n in shown]
+    column = min(max(names, default=0), room - _LEAST_PLACE)
+    for kind, stack, shown in stacks:
+        for above, n in zip([-1, *shown], shown, strict=False):
+            if n > above + 1:
+                yield _left_out(n - above - 1, room, width)
+            frame = stack[n]
             function = _fitting(name(frame.function), column)
-            row = Text(" " * indent).append(f"{label}  ", "dim")
+            row = Text(" " * indent).append(f"{kind if n == 0 else ' ' * len(kind)}  ", "dim")
             row.append(function, "bold" if frame is most else "")
             row.append(" " * (column - cell_len(function) + 2))
             yield row.append(_place(frame, room - column - 2), "dim")
-        if len(stack) > _SHOWN:
-            yield Text(f"{' ' * (indent + len(kind) + 2)}and {len(stack) - _SHOWN} more", "dim")
+        if shown and shown[-1] + 1 < len(stack):
+            yield _left_out(len(stack) - shown[-1] - 1, room, width)
 
 
-def _labels(kind: str) -> Sequence[str]:
-    return [kind, *[" " * len(kind)] * (_SHOWN - 1)]
+def _stacks(waiter: Waiter) -> Iterator[tuple[str, Sequence[Frame]]]:
+    yield "Python", waiter.python
+    yield "native", waiter.native
+
+
+def _shown(stack: Sequence[Frame], most: Frame | None) -> list[int]:
+    """The innermost ones, and the one that tells most, however far out it is."""
+    telling_one = next((n for n, frame in enumerate(stack) if frame is most), 0)
+    if telling_one < _SHOWN:
+        return list(range(min(_SHOWN, len(stack))))
+    return [*range(_SHOWN - 1), telling_one]
+
+
+def _left_out(frames: int, room: int, width: int) -> Text:
+    return Text(f"{' ' * (width - room)}and {frames} more", "dim")
 
 
 def _place(frame: Frame, width: int) -> str:
