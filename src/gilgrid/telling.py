@@ -52,6 +52,11 @@ def is_runtime(frame: Frame) -> bool:
     return bool(_RUNTIME_LIBRARY.match(library) or _RUNTIME_FUNCTION.match(str(frame.function)))
 
 
+def source(frame: Frame) -> str:
+    """The source file of a frame, where it is known: without debug information a library stands in for it."""
+    return "" if frame.file in {"???", frame.library} else line(frame.file)
+
+
 def name(function: str) -> str:
     """A function's name without its arguments: C++ writes them, and those of its templates, in full."""
     plain = bare = line(function) or "?"
@@ -125,9 +130,9 @@ def _who(waiter: Waiter) -> str:
     if not frame:
         process = line(waiter.process)[:_LONGEST_NAME]
         return f"process {process}" if waiter.is_main else f"a thread of {process}"
-    file = line(frame.file).rpartition("/")[2]
+    file = source(frame).rpartition("/")[2]
     where = f"{file}:{frame.line}" if file and frame.line else file
-    if not frame.function:
+    if not frame.function and frame.library:
         return f"code of {line(frame.library).rpartition('/')[2]}"
     return f"{name(frame.function)} ({where})" if where else name(frame.function)
 

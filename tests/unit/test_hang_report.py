@@ -37,7 +37,7 @@ HOLDER = waiter(
     released_by=(4713,),
     python=(at("solve", "/project/src/tiny/kernel.pyx:15"), at("main", "/project/probe.py:132")),
     native=(
-        Frame(function="gomp_team_barrier_wait_end", library="/usr/lib/libgomp.so.1"),
+        Frame(function="gomp_wait", file="/usr/lib/libgomp.so.1", library="/usr/lib/libgomp.so.1"),
         Frame(function="void tiny::solve_all<double>(double*, int)", file="/project/solve.cpp", line=31),
     ),
 )
@@ -49,7 +49,9 @@ WORKER = waiter(
     native=(
         Frame(function="PyGILState_Ensure", library="libpython3.11.so.1.0"),
         Frame(function="__Pyx_ErrOccurredWithGIL", library="callback.so"),
-        Frame(function="callback_solve_one", library="callback.so"),
+        Frame(
+            function="callback_solve_one", file="???", library="/x/callback.cpython-311-x86_64-linux-gnu.so"
+        ),
     ),
 )
 BARRIER = Evidence(
@@ -237,6 +239,27 @@ def test_a_circle_through_several_processes_names_them() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("wait", "row"),
+    [
+        ("for a thread to end", "waits for a thread to end:"),
+        ("to read", "waits to read from"),
+        (
+            "for a lock, a condition or a semaphore",
+            "waits for a lock, a condition or a semaphore, which is up to",
+        ),
+        (
+            "for the initialisation of a static variable",
+            "waits for the initialisation of a static variable, under way in",
+        ),
+        ("a child", "waits for a child:"),
+        ("", "waits for"),
+    ],
+)
+def test_each_wait_leads_to_the_next_thread_in_words(wait: str, row: str) -> None:
+    assert f"  │    {row}\n" in report(replace(LOCKS, threads=(replace(ONE, waits_for=wait), TWO)))
+
+
 def test_a_long_circle_is_cut_and_says_so() -> None:
     ring = tuple(waiter(n, waits_for="for a mutex", released_by=(n % 64 + 1,)) for n in range(1, 65))
     shown = report(replace(LOCKS, threads=ring, cycle=tuple(range(1, 65))))
@@ -255,15 +278,17 @@ def test_every_thread_has_its_wait_its_release_and_its_frames() -> None:
     assert holder.splitlines() == [
         "thread 4711 (main) holds the GIL and waits at an OpenMP barrier",
         "  only thread 4713 could release it",
-        "    Python  solve                       /project/src/tiny/kernel.pyx:15",
-        "            main                        /project/probe.py:132",
-        "    native  gomp_team_barrier_wait_end  libgomp.so.1",
-        "            tiny::solve_all             /project/solve.cpp:31",
+        "    Python  solve            /project/src/tiny/kernel.pyx:15",
+        "            main             /project/probe.py:132",
+        "    native  gomp_wait        libgomp.so.1",
+        "            tiny::solve_all  /project/solve.cpp:31",
     ]
-    assert worker.splitlines()[:3] == [
+    assert worker.splitlines() == [
         "thread 4713 waits for the GIL",
         "  only thread 4711 (main) could release it",
         "    native  PyGILState_Ensure         libpython3.11.so.1.0",
+        "            __Pyx_ErrOccurredWithGIL  callback.so",
+        "            callback_solve_one        callback.so",
     ]
 
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from gilgrid.printable import line
-from gilgrid.telling import name, telling
+from gilgrid.telling import name, source, telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from gilgrid.evidence import Frame, Waiter
 
 _SHOWN = 5
-_LEAST_PLACE = 24
+_LEAST_PLACE = 0.45  # of a line
 _INSTALLED = re.compile(r"^.*/(?:(?:site|dist)-packages|lib(?:64)?/python3\.\d+)/(?=.)")
+_ABI = re.compile(r"\.(cpython-|abi3)[\w-]*(?=\.so$)")
 _CUT = "..."
 
 
@@ -28,7 +29,7 @@ def frames(waiter: Waiter, width: int, indent: int) -> Iterator[Text]:
     stacks = [(kind, stack, _shown(stack, most)) for kind, stack in _stacks(waiter)]
     room = width - indent - len("Python  ")
     names = [cell_len(name(stack[n].function)) for _, stack, shown in stacks for n in shown]
-    column = min(max(names, default=0), room - _LEAST_PLACE)
+    column = min(max(names, default=0), room - int(_LEAST_PLACE * room))
     for kind, stack, shown in stacks:
         for above, n in zip([-1, *shown], shown, strict=False):
             if n > above + 1:
@@ -61,8 +62,10 @@ def _left_out(frames: int, room: int, width: int) -> Text:
 
 
 def _place(frame: Frame, width: int) -> str:
-    file = _INSTALLED.sub("", line(frame.file)) or line(frame.library).rpartition("/")[2]
-    return _fitting(f"{file}:{frame.line}" if frame.file and frame.line else file, width)
+    file = _INSTALLED.sub("", source(frame))
+    where = f"{file}:{frame.line}" if frame.line else file
+    library = _ABI.sub("", line(frame.library).rpartition("/")[2])
+    return _fitting(where if file else library, width)
 
 
 def _fitting(text: str, width: int) -> str:

@@ -41,8 +41,8 @@ _LINKS = {
     "lock": ", held by",
     "initialisation": ", under way in",
     "call_once": ", under way in",
-    "read": " from",
-    "write": " to",
+    " to read": " from",
+    " to write": " to",
 }
 
 
