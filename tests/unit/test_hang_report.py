@@ -157,6 +157,12 @@ def test_of_a_whole_team_the_line_names_the_same_worker_whoever_came_first() -> 
     assert lines == {f"the GIL against an OpenMP barrier: {SOLVE_HOLDS}, work_0 waits for it"}
 
 
+def test_the_line_names_the_waiter_of_the_circle_before_others_that_want_the_gil() -> None:
+    logger = replace(WORKER, tid=4712, native=(at("a_logger"),))
+
+    assert sentence(replace(BARRIER, threads=(HOLDER, logger, WORKER))) == sentence(BARRIER)
+
+
 @pytest.mark.parametrize(
     ("python", "native", "function"),
     [
@@ -321,6 +327,18 @@ def test_what_was_not_permitted_is_told_with_what_permits_it() -> None:
     assert "\nnot permitted: ptrace; run with --cap-add\n" in report(
         replace(BARRIER, not_permitted="ptrace; run\nwith --cap-add")
     )
+
+
+def test_no_word_is_broken() -> None:
+    path = f"/{'long' * 30}/mem"
+
+    assert f"\n{path}\n" in report(replace(BARRIER, not_permitted=f"to read {path}"))
+
+
+def test_a_process_may_have_a_name_of_any_length() -> None:
+    rows = report(replace(PIPE, threads=(PARENT, replace(CHILD, process="c" * 200)))).splitlines()
+
+    assert max(map(cell_len, rows)) <= 80
 
 
 @pytest.mark.parametrize("cause", Cause)
