@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # asm/unistd_64.h and asm-generic/unistd.h
 _X86_64 = {
@@ -32,6 +32,7 @@ PIDFD_GETFD = {"x86_64": 438, "aarch64": 438}
 READS = frozenset({"read", "readv", "recvfrom", "recvmsg"})
 WRITES = frozenset({"write", "writev", "sendto", "sendmsg"})
 POLLS = frozenset({"poll", "ppoll", "select", "pselect6"})
+_LASTING = READS | WRITES | POLLS | {"futex", "wait4", "waitid"}
 SLEEPS = frozenset({"nanosleep", "clock_nanosleep", "restart_syscall"})
 # Which argument says when the call ends by itself: it points at a struct timespec or timeval, or is an int of
 # milliseconds, where a negative one is no limit.
@@ -39,6 +40,18 @@ TIMEOUT = {
     "futex": 3, "ppoll": 2, "select": 4, "pselect6": 4, "rt_sigtimedwait": 2, "epoll_pwait2": 3, "futex_waitv": 3,
 }  # fmt: skip
 MILLISECONDS = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}
+
+
+def is_timed(name: str, arguments: Sequence[int]) -> bool:
+    """Whether a call with these arguments ends by itself."""
+    if name in MILLISECONDS:
+        return arguments[MILLISECONDS[name]] & 0x80000000 == 0
+    return name in SLEEPS or (name in TIMEOUT and arguments[TIMEOUT[name]] != 0)
+
+
+def may_never_end(name: str, arguments: Sequence[int]) -> bool:
+    """Whether only another thread could end a call with these arguments."""
+    return name in _LASTING and not is_timed(name, arguments)
 
 
 def names() -> Mapping[int, str]:

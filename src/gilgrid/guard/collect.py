@@ -51,16 +51,24 @@ class _Look:
         return not self.call[:1].isdigit()
 
 
-def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: Collection[str]) -> Picture:
-    """A picture of these processes.
+def may_be_lost(pids: Iterable[int], pollers: Collection[int]) -> bool:
+    """Whether a glance leaves it open that the main thread of a process never runs again, or a GIL holder.
 
-    `pollers` are threads that run again and again without using a CPU, `outside` the identities of pipes and
-    sockets that others than the tree hold. Raises `NothingToSeeError`.
+    Raises `NothingToSeeError`.
     """
     if not calls.names():
         raise NothingToSeeError(f"gilgrid does not know the system calls of {os.uname().machine}")
     if not os.path.exists("/proc/self/syscall"):  # noqa: PTH110 - pathlib costs 15 ms to import
         raise NothingToSeeError("/proc has no file 'syscall': this kernel does not say what threads wait for")
+    return bool(pollers) or any(_main_may_never_run(pid) for pid in pids)
+
+
+def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: Collection[str]) -> Picture:
+    """A picture of these processes.
+
+    `pollers` are threads that run again and again without using a CPU, `outside` the identities of pipes and
+    sockets that others than the tree hold.
+    """
     collectors = [_Collector(pid, pollers) for pid in pids]
     processes = [collector.process() for collector in collectors]
     if len(processes) > 1 or any(_waits_on_files(process) for process in processes if process):
@@ -179,6 +187,18 @@ class _Collector:
         with suppress(OSError), Memory(self.pid) as memory:
             return memory.gil(int(call[1], 16), self._ours) == gil
         return False
+
+
+def _main_may_never_run(pid: int) -> bool:
+    try:
+        words = _text(f"/proc/{pid}/syscall").split()
+    except PermissionError:
+        return True  # the picture will say so
+    except OSError:
+        return False
+    if not words[0].isdigit():
+        return False
+    return calls.may_never_end(calls.names().get(int(words[0]), ""), [int(word, 16) for word in words[1:-2]])
 
 
 def _waits_on_files(process: Process) -> bool:

@@ -14,7 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Evidence
-from gilgrid.guard.collect import NothingToSeeError, collect
+from gilgrid.guard.collect import NothingToSeeError, collect, may_be_lost
 from gilgrid.guard.descriptors import links
 from gilgrid.guard.explain import at_the_deadline, explain
 from gilgrid.guard.proof import dead, is_deadlock, lost
@@ -24,14 +24,17 @@ from gilgrid.guard.verify import verified
 from gilgrid.guard.waits import Kind, waits
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from gilgrid.guard.picture import Picture
     from gilgrid.guard.protocol import Channel
     from gilgrid.guard.stack import Stack
     from gilgrid.guard.waits import Stacks, Wait
 
 _SAMPLE_S = 0.05
+_SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_LOOK_SHARE = 0.02  # of one CPU, for looks that prove nothing
+_LOOK_SHARE = 0.01  # of one CPU, for looks that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
 _SETTLE_S = 0.02  # after a stop
 _QUIET_S = 1.0
@@ -56,18 +59,21 @@ class Prover:
 
     def look(self, channel: Channel) -> float:
         """Sample, and look closer where it is worth it; when to be called again."""
+        used_s = time.process_time()
         self._sampler.sample()
+        pause_s = max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
         now = time.monotonic()
         self._tell_quiet(channel, now)
         if not self._sampler.pids:
             self._sampler.walk()
-        elif self._sampler.is_worth_a_look and now >= self._next_look and self._sampler.walk():
+        elif now >= self._next_look and self._sampler.is_worth_a_look:
+            used_s = time.process_time()
             evidence = self._examine()
             if evidence is not None:
                 channel.say({"deadlock": evidence.to_json()})
                 return math.inf
-            self._pace(now)
-        return now + _SAMPLE_S
+            self._pace(now, time.process_time() - used_s)
+        return now + pause_s
 
     def last_look(self, channel: Channel) -> float:
         """The deadline has come: say what is proven even so, or what the threads are at."""
@@ -77,36 +83,41 @@ class Prover:
         channel.say({"seen" if evidence.detected_after is None else "deadlock": evidence.to_json()})
         return math.inf
 
-    def _pace(self, begun: float) -> None:
+    def _pace(self, begun: float, used_s: float) -> None:
         """When the next look is worth it: soon where somebody has run since the last."""
-        now = time.monotonic()
         changed = self._sampler.last_ran > self._last_look
         self._pause_s = _SHORTEST_PAUSE_S if changed else min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._next_look = now + max(self._pause_s, (now - begun) / _LOOK_SHARE)
+        self._next_look = time.monotonic() + max(self._pause_s, used_s / _LOOK_SHARE)
         self._last_look = begun
 
     def _examine(self) -> Evidence | None:
         try:
-            picture = self._picture()
+            # A glance first: to find who else there is takes longer.
+            if not may_be_lost(self._sampler.pids, self._sampler.pollers) or not self._sampler.walk():
+                return None
         except NothingToSeeError as error:
             self._refused, self._next_look = str(error), math.inf
             return None
+        picture = collect(*self._what())
         self._refused = next(
             (process.refused for process in picture.processes.values() if process.refused), ""
         )
         plain = waits(picture, {})
-        if is_deadlock(picture, plain, dead(plain)):
-            picture = verified(picture)
+        found = dead(plain)
+        if is_deadlock(picture, plain, found):
+            picture = verified(picture, found)
             plain = waits(picture, {})
-            if is_deadlock(picture, plain, dead(plain)):
-                return self._explained(picture, dead(plain))
+            found = dead(plain)
+            if is_deadlock(picture, plain, found):
+                return self._explained(picture, found)
         if time.monotonic() >= self._next_stop:
             for pid in _worth_a_stop(picture, plain):
                 return self._examine_stacks(picture, pid)
         return None
 
-    def _picture(self) -> Picture:
-        return collect(self._sampler.pids, self._root, self._sampler.pollers, self._outside)
+    def _what(self) -> tuple[Collection[int], int, Collection[int], Collection[str]]:
+        """What to take a picture of."""
+        return self._sampler.pids, self._root, self._sampler.pollers, self._outside
 
     def _examine_stacks(self, before: Picture, pid: int) -> Evidence | None:
         begun = time.monotonic()
@@ -119,7 +130,8 @@ class Prover:
             now = time.monotonic()
             self._next_stop = now + (now - begun) / _STOP_SHARE
         time.sleep(_SETTLE_S)
-        after = verified(self._picture())
+        after = collect(*self._what())
+        after = verified(after, dead(waits(after, told)))
         precise = waits(after, told)
         found = dead(precise)
         if is_deadlock(after, precise, found) and _unchanged(before, after, found):
@@ -146,9 +158,11 @@ class Prover:
 
     def _last_words(self) -> Evidence:
         try:
-            picture = verified(self._picture())
+            may_be_lost((), ())
         except NothingToSeeError as error:
             return Evidence(not_permitted=str(error))
+        picture = collect(*self._what())
+        picture = verified(picture, dead(waits(picture, {})))
         found = dead(waits(picture, {}))
         if lost(picture, found):
             return self._explained(picture, found)

@@ -46,7 +46,7 @@ class Reader:
         arguments = [int(word, 16) for word in words[1:-2]]
         stack, code = int(words[-2], 16), int(words[-1], 16)
         call = Call(name=name, stack=stack, code=code, library=self._mappings.library(code))
-        if name in calls.SLEEPS or self._is_timed(name, arguments):
+        if calls.is_timed(name, arguments):
             call = replace(call, timed=True)
         if name == "futex":
             return replace(call, futex=self._futex(arguments, timed=call.timed))
@@ -63,11 +63,6 @@ class Reader:
         if name == "waitid" and arguments[0] in (_P_ALL, _P_PID):
             return replace(call, who=arguments[1] if arguments[0] == _P_PID else _ANY)
         return call
-
-    def _is_timed(self, name: str, arguments: Sequence[int]) -> bool:
-        if name in calls.MILLISECONDS:
-            return arguments[calls.MILLISECONDS[name]] & 0x80000000 == 0
-        return name in calls.TIMEOUT and arguments[calls.TIMEOUT[name]] != 0
 
     def _futex(self, arguments: Sequence[int], *, timed: bool) -> Futex | None:
         address, operation, expected = arguments[0], arguments[1], arguments[2] & 0xFFFFFFFF
