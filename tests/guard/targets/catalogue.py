@@ -325,6 +325,281 @@ def native() -> Iterator[Target]:
     )
 
 
+# ---- Python, one process ----
+
+LOCKS = "{programs}/locks.py"
+
+
+def locks() -> Iterator[Target]:
+    for scenario, about, causes in (
+        ("lock-order", "two threads take two locks in two orders", "lock-order"),
+        ("lock-order-rlock", "two threads take two reentrant locks in two orders", "lock-order"),
+        ("lock-order-of-five", "five threads in a ring of five locks", "lock-order"),
+        ("lock-order-with-main", "a thread and the main thread take two locks in two orders", "lock-order"),
+        (
+            "lock-order-condition",
+            "one waits on a condition with a lock that its notifier wants",
+            "lost-wakeup",
+        ),
+        ("lock-twice", "the only thread wants the lock that it has", "self-deadlock"),
+        ("lock-of-an-ended-thread", "a lock whose owner has ended", "lost-wakeup"),
+        ("rlock-of-an-ended-thread", "a reentrant lock whose owner has ended", "lost-wakeup"),
+        ("condition-unnotified", "a condition that nobody is left to notify", "lost-wakeup"),
+        ("event-unset", "three threads wait for an event that none sets", "lost-wakeup"),
+        ("semaphore-unreleased", "a semaphore that nobody is left to release", "lost-wakeup"),
+        ("barrier-short", "a barrier for three at which two come", "lost-wakeup"),
+        ("queue-join", "Queue.join, and the worker waits for more without task_done", "queue-join"),
+        ("queue-join-without-worker", "Queue.join, and the worker ended without task_done", "queue-join"),
+        ("queue-empty", "Queue.get, and nobody is left to put", "lost-wakeup"),
+        ("simple-queue-empty", "SimpleQueue.get, and nobody is left to put", "lost-wakeup"),
+        ("queue-full", "Queue.put into a full queue, and nobody is left to get", "lost-wakeup"),
+        ("pool-waits-for-itself", "a pool of one thread whose task waits for another task", "lost-wakeup"),
+        ("loop-waits-for-itself", "an asyncio loop that waits for its own coroutine", "lost-wakeup"),
+        ("import-lock", "a module's body joins a thread that imports it", "import-lock"),
+        ("import-lock-future", "a module's body waits for a future that imports it", "import-lock"),
+        ("thread-left-at-exit", "the interpreter joins a thread that waits for ever", "join-at-shutdown"),
+        ("join-at-exit", "an atexit function joins a thread that waits for ever", "join-at-shutdown"),
+        ("pool-at-exit", "the interpreter joins a pool's thread that waits for ever", "join-at-shutdown"),
+        ("lock-lost-in-fork", "a lock whose owner a fork left behind", "fork-lost-lock"),
+        ("lock-twice-in-subinterpreter", "a lock locked twice, in a sub-interpreter", "self-deadlock"),
+        ("import-lock-in-subinterpreter", "the same as import-lock, in a sub-interpreter", "import-lock"),
+    ):
+        yield from hang(f"python-{scenario}", about, f"{LOCKS} {scenario}", causes)
+    yield spin("python-spin", "Python that turns for ever", f"{LOCKS} spin")
+    yield spin(
+        "python-spin-in-a-thread", "a thread that turns for ever is joined", f"{LOCKS} spin-in-a-thread"
+    )
+
+
+# ---- Several processes ----
+
+PROCESSES = "{programs}/processes.py"
+
+
+def processes() -> Iterator[Target]:
+    pipe = "full-pipe pipe-cycle"
+    for scenario, about, causes in (
+        ("full-pipe", "wait(2) for a child that writes into a full pipe", "full-pipe"),
+        ("full-stderr", "one of two pipes is read, the other is full", pipe),
+        ("full-stdin", "two processes write into full pipes to one another", pipe),
+        ("pipes", "two processes read pipes from one another", "pipe-cycle"),
+        ("pipes-of-three", "three processes in a ring of pipes", "pipe-cycle"),
+        ("pipes-left-open", "two processes read pipes from one another and hold all ends", "pipe-cycle"),
+        ("socket-pair", "two processes receive from one another over a socket pair", "pipe-cycle"),
+        ("socket-pair-full", "two processes send to one another over a full socket pair", pipe),
+        ("connection", "two processes receive from one another by multiprocessing.Pipe", "pipe-cycle"),
+        ("own-write-end", "a process reads to the end of a pipe that it could write to", "pipe-cycle"),
+        ("write-end-of-the-waiting", "a child reads to its parent's end, who waits for it", "pipe-cycle"),
+        (
+            "queue-joined-before-it-is-read",
+            "Process.join with items left in the Queue",
+            "queue-join full-pipe",
+        ),
+        ("joinable-queue", "JoinableQueue.join, and the worker ended without task_done", "queue-join"),
+        ("lock-order", "two processes take two locks in shared memory in two orders", "lock-order"),
+        ("subprocess-run", "subprocess.run of a lock locked twice", "self-deadlock"),
+        ("subprocess-captured", "the same, its output captured", "self-deadlock"),
+        ("grandchild", "the same in a grandchild", "self-deadlock"),
+        ("waitpid", "os.waitpid of a lock locked twice", "self-deadlock"),
+        ("process-join", "Process.join of a lock locked twice, fork", "self-deadlock"),
+        ("process-join-spawn", "Process.join of a lock locked twice, spawn", "self-deadlock"),
+        ("process-join-forkserver", "Process.join of a lock locked twice, forkserver", "self-deadlock"),
+        ("many-children", "eight children, one of which locks a lock twice", "self-deadlock"),
+        ("pool-lock", "multiprocessing.Pool, and a worker locks a lock twice", "self-deadlock"),
+    ):
+        yield from hang(f"processes-{scenario}", about, f"{PROCESSES} {scenario}", causes)
+    for scenario, kind in (
+        ("process-pool-executor", "ProcessPoolExecutor"),
+        ("pool", "multiprocessing.Pool"),
+    ):
+        about = f"{kind}, and a worker has the GIL against OpenMP's barrier"
+        yield from hang(
+            f"processes-{scenario}", about, f"{PROCESSES} {scenario}", BARRIER, needs=("libgomp",)
+        )
+
+
+# ---- Shells ----
+
+LOCKED_TWICE = '"{python}" "{programs}/locks.py" lock-twice'
+MAKE = 'make -s -f "{programs}/tree.mk" PYTHON="{python}" PROGRAMS="{programs}"'
+
+
+def shells() -> Iterator[Target]:
+    nested = '"$0" "$1" lock-twice "${{@:2}}"; true'
+    for name, script in (
+        ("then", f'{LOCKED_TWICE} "$@"; true'),
+        ("pipeline-first", f'{LOCKED_TWICE} "$@" | cat'),
+        ("pipeline-middle", f'yes | {LOCKED_TWICE} "$@" | cat'),
+        ("pipeline-last", f'yes | {LOCKED_TWICE} "$@"'),
+        ("background", f'{LOCKED_TWICE} "$@" & wait $!'),
+        ("substitution", f'text=$({LOCKED_TWICE} "$@"); echo "$text"'),
+        ("subshell", f'( {LOCKED_TWICE} "$@"; true ); true'),
+        ("nested", f"bash -c '{nested}' " + '"{python}" "{programs}/locks.py" "$@"; true'),
+        ("make", f'{MAKE} hangs ARGUMENTS="$*"'),
+    ):
+        target = Target(
+            name=f"shell-{name}",
+            about=f"a lock locked twice below a shell: {name}",
+            argv=("bash", "-c", script, "bash"),
+            verdict="deadlock",
+            causes=("self-deadlock",),
+            twin=f"shell-{name}-fixed",
+            needs=("bash", "make") if name == "make" else ("bash",),
+        )
+        yield target
+        yield fixed(target)
+    trap = "trap 'echo done; exit' USR1; (sleep 3; kill -USR1 $$) & while :; do wait; done"
+    for name, about, script in (
+        ("sleep", "a shell waits for sleep(1)", "sleep 3; echo done"),
+        ("sleep-pipeline", "a pipeline waits for its first", "(sleep 3; echo done) | cat | cat"),
+        ("sleep-background", "three in the background", "for n in 1 2 3; do sleep 3 & done; wait; echo done"),
+        ("sleep-read", "a shell reads what comes late", "read -r line < <(sleep 3; echo done); echo $line"),
+        ("sleep-trap", "a trap ends a wait", trap),
+        ("sleep-make", "make with shells below", f"{MAKE} -j2 sleeps"),
+        ("many", "many short processes", "for n in {{1..200}}; do /bin/true; sleep 0.01; done; echo done"),
+        ("timeout", "timeout(1) ends what hangs", f"timeout 4 {LOCKED_TWICE}; test $? = 124 && echo done"),
+        ("kill", "a shell ends what hangs", f"{LOCKED_TWICE} & sleep 4; kill $!; wait $!; echo done"),
+    ):
+        yield Target(
+            name=f"shell-{name}",
+            about=about,
+            argv=("bash", "-c", script),
+            verdict="ok",
+            needs=("bash", *(tool for tool in ("make", "timeout") if name.endswith(tool))),
+        )
+    yield Target(name="sleep", about="sleep(1)", argv=("sleep", "3"), verdict="ok", prints="")
+
+
+# ---- Programs that end ----
+
+
+def waiting() -> Iterator[Target]:
+    for scenario, about in (
+        ("sleep", "time.sleep"),
+        ("event-by-timer", "Event.wait, ended by a threading.Timer"),
+        ("chain-of-joins", "ten threads join one another, the last sleeps"),
+        ("timed-lock", "Lock.acquire with a timeout"),
+        ("polled-event", "Event.wait with a short timeout, in a loop"),
+        ("lock-order-with-timeout", "two locks in two orders, one of the two gives up"),
+        ("daemons-deadlocked", "two daemon threads are deadlocked and nobody minds"),
+        ("gives-up-on-child", "subprocess.run gives a deadlocked child up"),
+        ("gives-up-on-process", "Process.join gives a deadlocked process up"),
+        ("gives-up-on-pool", "AsyncResult.get gives a deadlocked pool up"),
+        ("thread-gives-up-on-child", "a thread ends the deadlocked child that the main thread waits for"),
+        ("sibling-gives-up-on-child", "a child ends the deadlocked child that the main thread waits for"),
+    ):
+        yield live(f"waits-{scenario}", about, f"{{programs}}/waits.py {scenario}")
+    for scenario, about in (
+        ("event-by-setitimer", "Event.wait, ended by setitimer(2) and a handler"),
+        ("lock-by-alarm", "Lock.acquire, ended by alarm(2) and a handler"),
+        ("read-by-alarm", "a read of the process's own pipe, which a handler writes to"),
+        ("raising-by-alarm", "Event.wait, ended by a handler that raises"),
+        ("wait-by-alarm", "wait(2) for a deadlocked child, which a handler ends"),
+        ("lock-by-posix-timer", "Lock.acquire, ended by timer_create(2) and a handler"),
+        ("lock-by-child-signal", "Lock.acquire, ended by SIGUSR1 from a child"),
+        ("lock-by-child-end", "Lock.acquire, ended by SIGCHLD's handler"),
+        ("lock-by-stranger", "Lock.acquire, ended by SIGTERM from a process of another session"),
+        ("lock-by-interrupt", "Lock.acquire, ended by SIGINT from a child, with a handler"),
+        ("keyboard-interrupt", "Event.wait, ended by SIGINT from a child, with Python's handler"),
+        ("keyboard-interrupt-by-thread", "Event.wait, ended by SIGINT from a thread that sleeps"),
+        ("interrupt-by-alarm", "Event.wait, ended by interrupt_main from SIGALRM's handler"),
+        ("join-by-alarm", "the main thread joins one that its own handler lets go"),
+        ("sigwait", "sigwait(3), ended by setitimer(2)"),
+        ("sigwait-in-a-thread", "Event.wait, ended by a thread in sigwait(3)"),
+        ("pause", "pause(2), ended by alarm(2)"),
+        ("wakeup-descriptor", "a socket pair of the process's own, written to by set_wakeup_fd"),
+        ("child-ended-by-its-alarm", "a deadlocked child that SIGALRM ends, without a handler"),
+    ):
+        yield live(f"signals-{scenario}", about, f"{{programs}}/signals.py {scenario}")
+    for scenario, about in (
+        ("pipe", "a pipe that a child writes to, late"),
+        ("pipe-end", "a pipe's end, when a child ends"),
+        ("pipe-full", "a full pipe that a child reads, late"),
+        ("pipe-through-two", "a pipe that a child writes to when another has written"),
+        ("socket-pair", "a socket pair that a child writes to, late"),
+        ("descriptor-under-way", "a pipe whose other end lies in a socket's buffer"),
+        ("event-descriptor", "eventfd(2), written to by a child"),
+        ("semaphore", "multiprocessing.Semaphore"),
+        ("event", "multiprocessing.Event"),
+        ("condition", "multiprocessing.Condition"),
+        ("barrier", "multiprocessing.Barrier"),
+        ("queue", "multiprocessing.SimpleQueue"),
+        ("joinable-queue", "multiprocessing.JoinableQueue.join"),
+        ("process-lock", "multiprocessing.Lock, whose owner sleeps"),
+        ("file-lock", "flock(2), whose owner sleeps"),
+        ("record-lock", "lockf(3), whose owner sleeps"),
+        ("fifo-opened-late", "open(2) of a FIFO, until a child opens it"),
+        ("fifo-of-nobody", "a FIFO that nobody else holds, until a child opens it by name"),
+        ("terminal", "a terminal at which a child types, late"),
+        ("child-ends", "wait(2) for a child that sleeps"),
+        ("child-of-child-ends", "wait(2) for a shell that waits for a shell that waits for sleep(1)"),
+        ("stops-itself", "a process that stops itself, until a child continues it"),
+        ("child-stopped", "wait(2) for a child that is stopped, until another continues it"),
+        ("thread-beside-stopped-child", "a thread reads from a stopped child"),
+    ):
+        yield live(f"neighbours-{scenario}", about, f"{{programs}}/neighbours.py {scenario}")
+    for scenario, about in (
+        ("standard-input", "somebody outside writes to the standard input, late"),
+        ("standard-input-of-a-child", "the same, read by a pipeline that is waited for"),
+    ):
+        yield live(f"neighbours-{scenario}", about, f"{{programs}}/neighbours.py {scenario}", fed_after_s=3.0)
+
+
+def serving() -> Iterator[Target]:
+    for scenario, about in (
+        ("tcp-server", "accept(2) on TCP, a client comes late"),
+        ("tcp-server-in-a-thread", "the same in a thread that is joined"),
+        ("unix-server", "accept(2) on a Unix socket, a client comes late"),
+        ("datagrams", "recv(2) on UDP"),
+        ("selectors-server", "selectors (epoll)"),
+        ("select-server", "select(2)"),
+        ("epoll-on-own-pipe", "epoll on a pipe of the process's own, a thread writes late"),
+        ("asyncio-sleep", "asyncio.sleep"),
+        ("asyncio-subprocess", "asyncio waits for a child"),
+        ("asyncio-queue", "an asyncio queue, filled late by a thread"),
+        ("asyncio-by-signal", "an asyncio loop that only a signal wakes"),
+        ("asyncio-executor", "an asyncio loop that waits for a thread"),
+        ("threads-at-rest", "ThreadPoolExecutor, idle for a while"),
+        ("pool-at-rest", "multiprocessing.Pool, idle for a while"),
+        ("pool-sleeps", "multiprocessing.Pool, one worker sleeps"),
+        ("executor-at-rest", "ProcessPoolExecutor, idle for a while"),
+        ("executor-sleeps", "ProcessPoolExecutor, one worker sleeps"),
+        ("manager", "multiprocessing.Manager, idle for a while"),
+    ):
+        yield live(f"servers-{scenario}", about, f"{{programs}}/servers.py {scenario}")
+
+
+def working() -> Iterator[Target]:
+    for scenario, about in (
+        ("one-thread", "a thread that computes"),
+        ("four-threads", "four threads that compute"),
+        ("sixty-four-threads", "64 threads fight for the GIL"),
+        ("sixty-four-threads-with-naps", "64 threads fight for the GIL and sleep in between"),
+        ("one-lock-for-all", "32 threads take turns to sleep with a lock"),
+        ("child-computes", "a child computes"),
+        ("thread-pool", "ThreadPoolExecutor, busy"),
+        ("process-pool", "multiprocessing.Pool, busy"),
+        ("process-pool-executor", "ProcessPoolExecutor, busy"),
+        ("subinterpreters", "sub-interpreters compute"),
+        ("many-processes", "one short process after the other"),
+        ("many-forks", "one short fork after the other"),
+        ("many-threads", "one short thread after the other"),
+        ("pipes", "eight pairs of processes play over pipes"),
+        ("one-pair-over-pipes", "one pair of processes plays over pipes"),
+        ("sockets", "eight pairs of processes play over socket pairs"),
+        ("one-pair-over-sockets", "one pair of processes plays over a socket pair"),
+        ("pipes-in-the-idle-class", "two pairs play over pipes, when nobody else runs"),
+        ("slow-pipes", "a pair plays over pipes, slowly"),
+        ("connections", "a pair plays over multiprocessing.Pipe"),
+        ("process-locks", "a pair plays by semaphores in shared memory"),
+        ("signals", "a pair plays by signals"),
+        ("locks", "two threads play by semaphores"),
+        ("conditions", "four threads play by a condition"),
+        ("queues", "two threads play by queues"),
+    ):
+        yield live(f"work-{scenario}", about, f"{{programs}}/work.py {scenario}")
+
+
 def by_name(*families: Iterable[Target]) -> dict[str, Target]:
     """Return the targets by name. Raises ``ValueError`` for a name given twice and a twin that is missing."""
     found: dict[str, Target] = {}
@@ -339,4 +614,4 @@ def by_name(*families: Iterable[Target]) -> dict[str, Target]:
     return found
 
 
-TARGETS = by_name(openmp(), native())
+TARGETS = by_name(openmp(), native(), locks(), processes(), shells(), waiting(), serving(), working())

@@ -17,6 +17,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.guard.targets.programs.subinterpreters import run_inside
+else:
+    from subinterpreters import run_inside
+
 ALIVE_S = 4.0
 
 
@@ -52,21 +56,10 @@ def from_a_thread() -> None:
 
 def in_a_subinterpreter() -> None:
     """As `barrier`, in a sub-interpreter that shares the GIL."""
-    interpreters = import_module("_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters")
-    if sys.version_info >= (3, 13):
-        inner = interpreters.create("legacy")
-    elif sys.version_info >= (3, 12):
-        inner = interpreters.create(isolated=False)
-    else:
-        inner = interpreters.create()
-    error = interpreters.run_string(
-        inner,
-        f"import sys; sys.path[:0] = {sys.path!r}\n"
+    run_inside(
         f"import {openmp.__name__} as openmp\n"
         f"assert openmp.barrier({options.threads}, {held}) == {options.threads}",
     )
-    assert error is None, error
-    interpreters.destroy(inner)
 
 
 def after_fork() -> None:
