@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -33,7 +34,11 @@ def command(options: argparse.Namespace) -> int:
     argv = _argv(options)
     if options.pid is not None:
         return watch_pid(options.pid, options)
-    report = _Report(options.json) if options.json else None
+    try:
+        report = _Report(options.json) if options.json else None
+    except OSError as error:
+        _say(f"{options.json}: {error.strerror}: no result could be written there")
+        return WatchExit.GILGRID_FAILED
     ending = guard.run(
         Command(
             argv=tuple(argv),
@@ -53,9 +58,25 @@ def command(options: argparse.Namespace) -> int:
 
 def watch_pid(pid: int, options: argparse.Namespace) -> int:
     """Look at a running process once and judge it, without ending it."""
-    del options
-    _say(f"--pid {pid}: a process that runs already cannot be watched yet; start it with gilgrid watch")
-    return WatchExit.GILGRID_FAILED
+    report = _Report(options.json) if options.json else None
+    evidence = guard.examine(pid)
+    if evidence is None:
+        _say(f"there is no process {pid}")
+        return WatchExit.NOT_FOUND
+    is_deadlock = evidence.detected_after is not None
+    content = {
+        "schema": _SCHEMA,
+        "verdict": Verdict.DEADLOCK if is_deadlock else None,  # it has not ended
+        "exit_code": None,
+        "signal": None,
+        "seconds": None,
+        "pid": pid,
+        **asdict(evidence),
+    }
+    if report is not None and not report.write(content):
+        return WatchExit.GILGRID_FAILED
+    _print_hang(evidence, Verdict.DEADLOCK if is_deadlock else None, None)
+    return WatchExit.DEADLOCK if is_deadlock else 0
 
 
 def _argv(options: argparse.Namespace) -> list[str]:
@@ -151,7 +172,7 @@ def _tell(ending: Ending, evidence: Evidence | None, deadline_s: float | None) -
             _say(sentence)
 
 
-def _print_hang(evidence: Evidence, what: Verdict, deadline_s: float | None) -> None:
+def _print_hang(evidence: Evidence, what: Verdict | None, deadline_s: float | None) -> None:
     # Where all is well it is not needed: rich takes longer to import than most commands to run.
     try:
         from rich.console import Console  # noqa: PLC0415
@@ -159,7 +180,7 @@ def _print_hang(evidence: Evidence, what: Verdict, deadline_s: float | None) -> 
         from gilgrid.report.hang import hang  # noqa: PLC0415
         from gilgrid.report.terminal import print_to  # noqa: PLC0415
     except ImportError:
-        _say(f"{what}: {what.meaning}")
+        _say(f"{what}: {what.meaning}" if what else "no deadlock is proven")
     else:
         print_to(Console(stderr=True), hang(evidence, verdict=what, deadline_s=deadline_s))
         sys.stderr.flush()
@@ -184,9 +205,15 @@ class _Report:
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._fd: int | None = None
-        with suppress(FileNotFoundError):
-            if not stat.S_ISREG(path.stat().st_mode):
-                self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            is_file = stat.S_ISREG(path.stat().st_mode)
+        except FileNotFoundError:
+            is_file = True
+        if not is_file:
+            self._fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        elif not os.access(self._path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def write(self, content: dict[str, Any]) -> bool:
         """Write it whole, or say why not."""

@@ -6,15 +6,18 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # as typing has it, whose import costs the supervisor 4 ms
 if TYPE_CHECKING:
+    from gilgrid.guard.attach import examine
     from gilgrid.guard.command import Command, Ending, Leftover, cancel_all, run
     from gilgrid.guard.protocol import End
 
-__all__ = ["Command", "End", "Ending", "Leftover", "cancel_all", "run"]
+__all__ = ["Command", "End", "Ending", "Leftover", "cancel_all", "examine", "run"]
 
 
 def __getattr__(name: str) -> object:
     # The supervisor imports this package as well, and must start in milliseconds: what only the
     # client needs is imported when it is asked for (PEP 562).
+    if name == "examine":
+        return import_module("gilgrid.guard.attach").examine
     if name in __all__:
         return getattr(import_module("gilgrid.guard.command"), name)
     message = f"module {__name__!r} has no attribute {name!r}"

@@ -92,6 +92,7 @@ class _Keeper:
         self._prover: Prover | None = None
         self._next = math.inf
         self._keep = False
+        self._told_quiet = False
         self._heard_all = False
         self._command = 0
         self._poll = select.poll()
@@ -108,23 +109,34 @@ class _Keeper:
             left_s = max(0.0, self._next - time.monotonic())
             for fd, _ in self._poll.poll(None if left_s == math.inf else math.ceil(1000 * left_s)):
                 self._on[fd]()
-            if self._prover is None:
-                self._begin_if_due()
-            elif time.monotonic() >= self._next:
-                self._next = self._prover.look(self._channel)
+            if time.monotonic() >= self._next:
+                self._look()
         # Its last words may have come after the last look at the channel.
         while not self._heard_all and select.select([self._channel.inward], [], [], 0)[0]:
             self._hear()
         return self._keep
 
-    def _begin_if_due(self) -> None:
-        if time.monotonic() >= self._next:
-            from gilgrid.guard.prover import Prover  # noqa: PLC0415 - 30 ms that most commands never need
+    def _look(self) -> None:
+        prover = self._begun_prover()
+        evidence = prover.look()
+        self._next = prover.next_look
+        if prover.sampler.is_quiet != self._told_quiet:
+            self._told_quiet = not self._told_quiet
+            self._channel.say({"quiet": self._told_quiet})
+        if evidence is not None:
+            self._channel.say({"deadlock": evidence.to_json()})
+            self._next = math.inf
+
+    def _begun_prover(self) -> Prover:
+        if self._prover is None:
+            # 30 ms that most commands never need
+            from gilgrid.guard.prover import Prover  # noqa: PLC0415
+            from gilgrid.guard.sample import Sampler  # noqa: PLC0415
 
             if self._spec["packages"]:
                 sys.path.append(os.fsdecode(protocol.raw(self._spec["packages"])))
-            self._prover = Prover(self._tree.root or 0, self._command)
-            self._next = self._prover.look(self._channel)
+            self._prover = Prover(Sampler(self._tree.root or 0), self._command)
+        return self._prover
 
     def _hear(self) -> None:
         for message in self._channel.hear():
@@ -134,11 +146,10 @@ class _Keeper:
             elif "keep" in message:
                 self._keep = True
             elif "why" in message:
-                if self._prover is None:
-                    self._next = -math.inf
-                    self._begin_if_due()
-                if self._prover is not None:
-                    self._next = self._prover.last_look(self._channel)
+                evidence = self._begun_prover().last_words()
+                is_proven = evidence.detected_after is not None
+                self._channel.say({"deadlock" if is_proven else "seen": evidence.to_json()})
+                self._next = math.inf
         if self._channel.ended:
             self._heard_all = True
             self._poll.unregister(self._channel.inward)

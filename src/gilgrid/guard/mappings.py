@@ -22,7 +22,9 @@ class Mappings:
             found = [match.groups() for line in file if (match := _LINE.match(line))]
         self._starts = [int(start, 16) for start, *_ in found]
         self._found = found
-        self.has_openmp = any(_OPENMP.search(path) for *_, path in found)
+        files = {path for *_, path in found}
+        self.has_openmp = any(_OPENMP.search(path) for path in files)
+        self.has_python = any("python" in path.rpartition("/")[2] for path in files)
 
     @property
     def shared(self) -> frozenset[str]:

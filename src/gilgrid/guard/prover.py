@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import deque
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Evidence
@@ -18,7 +17,6 @@ from gilgrid.guard.collect import NothingToSeeError, collect, may_be_lost
 from gilgrid.guard.descriptors import links
 from gilgrid.guard.explain import at_the_deadline, explain
 from gilgrid.guard.proof import dead, is_deadlock, lost
-from gilgrid.guard.sample import Sampler
 from gilgrid.guard.stacks import NoStacksError, python_stacks, stacks
 from gilgrid.guard.verify import verified
 from gilgrid.guard.waits import Kind, waits
@@ -27,81 +25,90 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from gilgrid.guard.picture import Picture
-    from gilgrid.guard.protocol import Channel
+    from gilgrid.guard.sample import Sampler
     from gilgrid.guard.stack import Stack
     from gilgrid.guard.waits import Stacks, Wait
 
 _SAMPLE_S = 0.05
 _SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
-_LOOK_SHARE = 0.01  # of one CPU, for looks that prove nothing
+_PICTURE_SHARE = 0.01  # of one CPU, for pictures that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
 _SETTLE_S = 0.02  # after a stop
-_QUIET_S = 1.0
-_QUIET_SHARE = 0.03  # of one CPU
+_TO_PERMIT = (
+    "it takes the user of the program, or root; in a container, --cap-add=SYS_PTRACE; and where Yama restricts it "
+    "(/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
+)
 _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 
 
 class Prover:
-    """Watches the tree below the process `above`; `root` is the pid of the command."""
+    """Watches a tree, of which `root` is the pid of the command that is to be judged.
 
-    def __init__(self, above: int, root: int) -> None:
+    `evidence` is None until a deadlock is proven; call `look` again once `time.monotonic` is past `next_look`.
+    """
+
+    def __init__(self, sampler: Sampler, root: int) -> None:
+        self.sampler = sampler
+        self.next_look = 0.0
         self._root = root
-        self._sampler = Sampler(above)
         # What gilgrid itself holds open, and so gave to the command, is held outside the tree.
         self._outside = frozenset(target for _, target in links(os.getpid()))
         self._refused = ""
         self._pause_s = _SHORTEST_PAUSE_S
-        self._next_look = self._next_stop = 0.0
-        self._last_look = 0.0
-        self._used: deque[tuple[float, float]] = deque()
-        self._told_quiet = False
+        self._next_picture = self._next_stop = 0.0
+        self._last_picture = 0.0
 
-    def look(self, channel: Channel) -> float:
-        """Sample, and look closer where it is worth it; when to be called again."""
+    def look(self) -> Evidence | None:
+        """Sample, and take a picture where it is worth it; the evidence of a deadlock, if there is one."""
         used_s = time.process_time()
-        self._sampler.sample()
-        pause_s = max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
+        self.sampler.sample()
         now = time.monotonic()
-        self._tell_quiet(channel, now)
-        if not self._sampler.pids:
-            self._sampler.walk()
-        elif now >= self._next_look and self._sampler.is_worth_a_look:
-            used_s = time.process_time()
+        self.next_look = now + max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
+        if not self.sampler.pids:
+            self.sampler.walk()
+        elif now >= self._next_picture and self.sampler.is_worth_a_look:
             evidence = self._examine()
-            if evidence is not None:
-                channel.say({"deadlock": evidence.to_json()})
-                return math.inf
             self._pace(now, time.process_time() - used_s)
-        return now + pause_s
+            return evidence
+        return None
 
-    def last_look(self, channel: Channel) -> float:
-        """The deadline has come: say what is proven even so, or what the threads are at."""
-        self._sampler.walk()
-        self._sampler.sample()
-        evidence = self._last_words()
-        channel.say({"seen" if evidence.detected_after is None else "deadlock": evidence.to_json()})
-        return math.inf
+    def last_words(self, *, may_stop: bool = True) -> Evidence:
+        """What is proven even so, or what the threads are at; without `may_stop`, as far as Python tells."""
+        self.sampler.walk()
+        self.sampler.sample()
+        try:
+            may_be_lost((), ())
+        except NothingToSeeError as error:
+            return Evidence(not_permitted=str(error))
+        picture = collect(*self._what())
+        self._note_refusals(picture)
+        picture = verified(picture, dead(waits(picture, {})))
+        found = dead(waits(picture, {}))
+        if lost(picture, found):
+            return self._explained(picture, found)
+        known: dict[int, Stack] = {}
+        for pid in self.sampler.pids[:_MOST_PROCESSES]:
+            known |= self._stacks_of(pid, may_stop=may_stop)
+        return at_the_deadline(picture, known, self.sampler.spinners, not_permitted=self._refused)
 
     def _pace(self, begun: float, used_s: float) -> None:
-        """When the next look is worth it: soon where somebody has run since the last."""
-        changed = self._sampler.last_ran > self._last_look
+        """When the next picture is worth it: soon where somebody has run since the last."""
+        changed = self.sampler.last_ran > self._last_picture
         self._pause_s = _SHORTEST_PAUSE_S if changed else min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._next_look = time.monotonic() + max(self._pause_s, used_s / _LOOK_SHARE)
-        self._last_look = begun
+        self._next_picture = time.monotonic() + max(self._pause_s, used_s / _PICTURE_SHARE)
+        self._last_picture = begun
 
     def _examine(self) -> Evidence | None:
         try:
             # A glance first: to find who else there is takes longer.
-            if not may_be_lost(self._sampler.pids, self._sampler.pollers) or not self._sampler.walk():
+            if not may_be_lost(self.sampler.pids, self.sampler.pollers) or not self.sampler.walk():
                 return None
         except NothingToSeeError as error:
-            self._refused, self._next_look = str(error), math.inf
+            self._refused, self._next_picture = str(error), math.inf
             return None
         picture = collect(*self._what())
-        self._refused = next(
-            (process.refused for process in picture.processes.values() if process.refused), ""
-        )
+        self._note_refusals(picture)
         plain = waits(picture, {})
         found = dead(plain)
         if is_deadlock(picture, plain, found):
@@ -117,14 +124,14 @@ class Prover:
 
     def _what(self) -> tuple[Collection[int], int, Collection[int], Collection[str]]:
         """What to take a picture of."""
-        return self._sampler.pids, self._root, self._sampler.pollers, self._outside
+        return self.sampler.pids, self._root, self.sampler.pollers, self._outside
 
     def _examine_stacks(self, before: Picture, pid: int) -> Evidence | None:
         begun = time.monotonic()
         try:
             told = stacks(pid)
         except NoStacksError as error:
-            self._refused = str(error)
+            self._refuse(error)
             return None
         finally:
             now = time.monotonic()
@@ -139,47 +146,30 @@ class Prover:
         return None
 
     def _explained(self, picture: Picture, found: frozenset[int], told: Stacks | None = None) -> Evidence:
-        after_s = time.monotonic() - self._sampler.last_progress(found)
+        after_s = time.monotonic() - self.sampler.last_progress(found)
         known = dict(told or {})
         first = [process.pid for process in lost(picture, found)]
         for pid in [pid for pid in first if not picture.processes[pid].tids & known.keys()][:_MOST_PROCESSES]:
             known |= self._stacks_of(pid)
         return explain(picture, found, known, detected_after=after_s, not_permitted=self._refused)
 
-    def _stacks_of(self, pid: int) -> Stacks:
+    def _stacks_of(self, pid: int, *, may_stop: bool = True) -> Stacks:
         try:
-            return stacks(pid)
+            return stacks(pid) if may_stop else python_stacks(pid)
         except NoStacksError as error:
-            self._refused = self._refused or str(error)
+            self._refuse(error)
         try:
             return python_stacks(pid)
         except NoStacksError:
             return {}
 
-    def _last_words(self) -> Evidence:
-        try:
-            may_be_lost((), ())
-        except NothingToSeeError as error:
-            return Evidence(not_permitted=str(error))
-        picture = collect(*self._what())
-        picture = verified(picture, dead(waits(picture, {})))
-        found = dead(waits(picture, {}))
-        if lost(picture, found):
-            return self._explained(picture, found)
-        known: dict[int, Stack] = {}
-        for pid in self._sampler.pids[:_MOST_PROCESSES]:
-            known |= self._stacks_of(pid)
-        return at_the_deadline(picture, known, self._sampler.spinners, not_permitted=self._refused)
+    def _note_refusals(self, picture: Picture) -> None:
+        for process in picture.processes.values():
+            if process.refused:
+                self._refuse(process.refused)
 
-    def _tell_quiet(self, channel: Channel, now: float) -> None:
-        self._used.append((now, self._sampler.cpu_seconds()))
-        while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
-            self._used.popleft()
-        since, used_s = self._used[0]
-        quiet = now - since >= _QUIET_S and abs(self._used[-1][1] - used_s) < _QUIET_SHARE * (now - since)
-        if quiet != self._told_quiet and (not quiet or self._sampler.walk()):
-            channel.say({"quiet": quiet})
-            self._told_quiet = quiet
+    def _refuse(self, reason: object) -> None:
+        self._refused = self._refused or f"{reason}; {_TO_PERMIT}"
 
 
 def _worth_a_stop(picture: Picture, plain: dict[int, Wait]) -> list[int]:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _WINDOW = 6  # samples
 _BUSY_SHARE = 0.03  # of one CPU
-_SPINS_SHARE = 0.9
+_SPINS_SHARE = 0.8
 _POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second, on a starved machine fewer
+_QUIET_S = 1.0
 _WALK_SHARE = 0.02  # of one CPU, for walks through all of /proc
 
 
@@ -51,10 +52,12 @@ class _Thread:
 
 
 class Sampler:
-    """The threads of the tree of which `above`, which is not of it, is the parent."""
+    """The threads of a tree: of all that descend from `above`, and of `above` itself where it is `included`."""
 
-    def __init__(self, above: int) -> None:
+    def __init__(self, above: int, *, included: bool = False) -> None:
         self._above = above
+        self._included = included
+        self._used: deque[tuple[float, float]] = deque()
         self._at: deque[float] = deque(maxlen=_WINDOW + 1)
         self._threads: dict[int, dict[int, _Thread]] = {}
         self._walked = 0.0
@@ -103,9 +106,11 @@ class Sampler:
         """When one of these threads last did something."""
         return max((thread.last_progress for tid, thread in self._each() if tid in tids), default=0.0)
 
-    def cpu_seconds(self) -> float:
-        """What the threads that live have used of CPUs since they are known."""
-        return sum(thread.ran_ns[-1] for _, thread in self._each()) / 1e9
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the tree has used hardly anything of a CPU over the last second."""
+        (since, then_s), (until, now_s) = self._used[0], self._used[-1]
+        return until - since >= _QUIET_S and abs(now_s - then_s) < _BUSY_SHARE * (until - since)
 
     def walk(self) -> bool:
         """Find processes that have come since the last walk; whether the known ones are all there are.
@@ -120,10 +125,10 @@ class Sampler:
         children: dict[int, list[int]] = {}
         for process in everyone():
             children.setdefault(process.parent, []).append(process.pid)
-        found = list(children.get(self._above, []))
+        found = [self._above] if self._included else list(children.get(self._above, []))
         for pid in found:  # grows while it is walked
             found += children.get(pid, ())
-        fresh = [pid for pid in found if pid not in self._threads]
+        fresh = [pid for pid in found if pid not in self._threads and pid != os.getpid()]
         self._threads |= {pid: {} for pid in fresh}
         self._walked = begun
         now = time.monotonic()
@@ -143,6 +148,9 @@ class Sampler:
                 threads.setdefault(tid, _Thread()).take(now, interval_s, *schedstat)
             for tid in threads.keys() - present.keys():
                 del threads[tid]
+        self._used.append((now, sum(thread.ran_ns[-1] for _, thread in self._each()) / 1e9))
+        while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
+            self._used.popleft()
 
     def _each(self) -> Iterator[tuple[int, _Thread]]:
         for threads in self._threads.values():

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.evidence import Frame
+from gilgrid.guard.mappings import Mappings
 from gilgrid.guard.stack import Stack
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ class NoStacksError(Exception):
 
 
 def stacks(pid: int) -> dict[int, Stack]:
-    """The stack of each thread of a process, stopping it for a moment. Raises `NoStacksError`."""
+    """The stack of each thread of a process, stopping it for a moment; none where it has no Python.
+
+    Raises `NoStacksError`.
+    """
     return _stacks(pid, stop=True)
 
 
@@ -33,6 +37,8 @@ def python_stacks(pid: int) -> dict[int, Stack]:
 
 
 def _stacks(pid: int, *, stop: bool) -> dict[int, Stack]:
+    if not _runs_python(pid):
+        return {}  # pystack knows no other programs
     os.environ.pop("DEBUGINFOD_URLS", None)  # elfutils would download symbols
     try:
         from pystack.engine import NativeReportingMode, get_process_threads  # noqa: PLC0415 - 50 ms
@@ -42,10 +48,17 @@ def _stacks(pid: int, *, stop: bool) -> dict[int, Stack]:
     try:
         threads = list(get_process_threads(pid, stop_process=stop, native_mode=mode))
     except Exception as error:  # pystack raises more than its own errors
-        raise NoStacksError(f"{type(error).__name__}: {error}") from error
+        raise NoStacksError(f"the stacks of process {pid}: {error}") from error
     return {
         thread.tid: Stack(native=tuple(_native(thread)), python=tuple(_python(thread))) for thread in threads
     }
+
+
+def _runs_python(pid: int) -> bool:
+    try:
+        return Mappings(pid).has_python
+    except OSError:
+        return True  # pystack says better why it may not
 
 
 def _native(thread: Any) -> Iterator[Frame]:

@@ -46,8 +46,11 @@ _LINKS = {
 }
 
 
-def hang(evidence: Evidence, *, verdict: Verdict, deadline_s: float | None = None) -> RenderableType:
-    """The report of one hang, for a terminal of 80 columns and for logs; in ASCII where nothing else is."""
+def hang(evidence: Evidence, *, verdict: Verdict | None, deadline_s: float | None = None) -> RenderableType:
+    """The report of one hang, for a terminal of 80 columns and for logs; in ASCII where nothing else is.
+
+    Without a verdict: of a process that runs on.
+    """
     return _Report(evidence, verdict, deadline_s)
 
 
@@ -59,7 +62,7 @@ def text(evidence: Evidence, *, verdict: Verdict, deadline_s: float | None = Non
 @dataclass(frozen=True)
 class _Report:
     evidence: Evidence
-    verdict: Verdict
+    verdict: Verdict | None
     deadline_s: float | None
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -69,11 +72,14 @@ class _Report:
             yield row
 
 
-def _lines(evidence: Evidence, verdict: Verdict, deadline_s: float | None, width: int) -> Iterator[Text]:
+def _lines(
+    evidence: Evidence, verdict: Verdict | None, deadline_s: float | None, width: int
+) -> Iterator[Text]:
     people = _Names(evidence)
     told = _told(evidence, people, verdict)
     head = _wrapped(f"{_outcome(evidence, verdict, deadline_s)}{': ' if told else ''}{told}", width)
-    head.stylize(f"bold {STYLES[verdict]}", 0, len(verdict))
+    if verdict:
+        head.stylize(f"bold {STYLES[verdict]}", 0, len(verdict))
     yield head
     if evidence.cycle:
         yield Text()
@@ -93,14 +99,16 @@ def _lines(evidence: Evidence, verdict: Verdict, deadline_s: float | None, width
         yield Text(f"  {advice.link}")
 
 
-def _outcome(evidence: Evidence, verdict: Verdict, deadline_s: float | None) -> str:
+def _outcome(evidence: Evidence, verdict: Verdict | None, deadline_s: float | None) -> str:
     if verdict is Verdict.DEADLOCK:
         after = evidence.detected_after
         return f"{verdict}, proven" + (f" {after:.1f} s after the last progress" if after is not None else "")
+    if verdict is None:
+        return "no deadlock is proven"
     return f"{verdict}{f' after {deadline_s:g} s' if deadline_s is not None else ''}, no deadlock is proven"
 
 
-def _told(evidence: Evidence, people: _Names, verdict: Verdict) -> str:
+def _told(evidence: Evidence, people: _Names, verdict: Verdict | None) -> str:
     if verdict is not Verdict.DEADLOCK and not evidence.cause:
         return "" if evidence.threads else "nothing of its threads is known"
     if not evidence.cycle:
@@ -136,7 +144,7 @@ def _diagram(evidence: Evidence, people: _Names) -> Iterator[Text]:
     yield Text("  └─ ", "dim") + Text(back, "bold")
 
 
-def _thread(alike: Sequence[Waiter], people: _Names, verdict: Verdict, width: int) -> Iterator[Text]:
+def _thread(alike: Sequence[Waiter], people: _Names, verdict: Verdict | None, width: int) -> Iterator[Text]:
     one = alike[0]
     several = len(alike) > 1
     names = people.listed([waiter.tid for waiter in alike])
@@ -158,7 +166,7 @@ def _release(alike: Sequence[Waiter], people: _Names, *, only: bool, it: str) ->
     return f"{'only ' if only else ''}{who} could release {it}"
 
 
-def _rest(evidence: Evidence, verdict: Verdict, width: int) -> Iterator[Text]:
+def _rest(evidence: Evidence, verdict: Verdict | None, width: int) -> Iterator[Text]:
     if evidence.others:
         more = f"{evidence.others} more {'thread' if evidence.others == 1 else 'threads'}"
         yield Text()
