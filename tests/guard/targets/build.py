@@ -88,7 +88,8 @@ def _compiled(unit: Unit, python: str, folder: Path) -> Path:
             continue
         command = [compiler, *FLAGS, f"-DMODULE={unit.name}", f"-I{facts['include']}", str(source), *flags]
         made_by = subprocess.run([compiler, "--version"], check=True, capture_output=True, text=True).stdout
-        key = hashlib.sha256("\0".join([*command, made_by, facts["full"], source.read_text()]).encode())
+        texts = [path.read_text() for path in (source, *sorted(SOURCES.glob("*.hpp")))]
+        key = hashlib.sha256("\0".join([*command, made_by, facts["full"], *texts]).encode())
         made = folder / key.hexdigest()[:16] / f"{unit.name}.so"
         if made.exists():
             return made

@@ -242,17 +242,25 @@ def native() -> Iterator[Target]:
         ("loader-join", "the dynamic loader's lock against a join", "lock-order join"),
         ("lock-order", "two mutexes taken in two orders", "lock-order"),
         ("mutex-twice", "a mutex locked twice by its owner", "self-deadlock"),
+        ("mutex-of-ended-thread", "a mutex whose owner has ended", "lost-wakeup"),
         ("condition-unnotified", "a condition that nobody is left to fulfil", "lost-wakeup"),
         ("mutex-lost-in-fork", "a mutex whose owner a fork left behind", "fork-lost-lock"),
     ):
         yield from hang(f"native-{scenario}", about, f"{NATIVE} {scenario}", causes, **more)
-    yield from hang(
-        "native-join-beside-heartbeat",
-        "GIL against std::thread::join, beside a C++ thread that wakes ten times a second",
-        f"{NATIVE} join-std --beat",
-        "gil-vs-join",
-        **more,
-    )
+    for scenario, causes in (
+        ("join-std", "gil-vs-join"),
+        ("mutex", "gil-vs-mutex"),
+        ("static-init", "gil-vs-static-init"),
+        ("loader", "gil-vs-loader-lock"),
+        ("lock-order", "lock-order"),
+    ):
+        yield from hang(
+            f"native-{scenario}-beside-heartbeat",
+            f"the same as native-{scenario}, beside a C++ thread that wakes ten times a second",
+            f"{NATIVE} {scenario} --beat",
+            causes,
+            **more,
+        )
     yield from hang(
         "native-second-state",
         "a thread waits for the GIL that it holds with another thread state",
@@ -305,6 +313,7 @@ def native() -> Iterator[Target]:
             "static-init-sleeps",
             "the GIL holder waits for an initialisation that sleeps, another wants the GIL",
         ),
+        ("polls-like-the-gil", "the GIL holder joins a thread that polls as one that wants the GIL"),
         ("hand-over", "two threads hand a turn over by a condition, counting under the GIL"),
         ("hand-over-beside-python", "as before, beside Python threads that want the GIL"),
         ("completion-queue", "as a gRPC server at rest: a timed queue, epoll, an untimed condition"),
@@ -479,6 +488,10 @@ def waiting() -> Iterator[Target]:
         ("event-by-timer", "Event.wait, ended by a threading.Timer"),
         ("chain-of-joins", "ten threads join one another, the last sleeps"),
         ("timed-lock", "Lock.acquire with a timeout"),
+        ("lock-released-by-another", "a lock locked twice, which another thread lets go"),
+        ("descriptor-of-a-thread", "a pipe whose other end is in a thread's own table"),
+        ("exec-by-thread", "a lock locked twice, and a thread that executes another program"),
+        ("main-thread-gone", "the main thread has ended, another sleeps"),
         ("polled-event", "Event.wait with a short timeout, in a loop"),
         ("lock-order-with-timeout", "two locks in two orders, one of the two gives up"),
         ("daemons-deadlocked", "two daemon threads are deadlocked and nobody minds"),
@@ -518,6 +531,7 @@ def waiting() -> Iterator[Target]:
         ("pipe-through-two", "a pipe that a child writes to when another has written"),
         ("socket-pair", "a socket pair that a child writes to, late"),
         ("descriptor-under-way", "a pipe whose other end lies in a socket's buffer"),
+        ("pipe-opened-by-name", "a pipe of the process's own, which a child opens by its name in /proc"),
         ("event-descriptor", "eventfd(2), written to by a child"),
         ("semaphore", "multiprocessing.Semaphore"),
         ("event", "multiprocessing.Event"),

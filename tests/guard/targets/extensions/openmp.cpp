@@ -12,43 +12,9 @@
 #include <chrono>
 #include <thread>
 
+#include "gil.hpp"
+
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-long counted = 0;  // guarded by the GIL
-
-// The GIL, given back for as long as this lives, unless it is to be held.
-class Released {
- public:
-  explicit Released(bool held) : state_(held ? nullptr : PyEval_SaveThread()) {}
-  ~Released() {
-    if (state_ != nullptr) PyEval_RestoreThread(state_);
-  }
-  Released(const Released&) = delete;
-  Released& operator=(const Released&) = delete;
-
- private:
-  PyThreadState* state_;
-};
-
-// Wants the GIL, as every callback into Python does.
-void count_up() {
-  PyGILState_STATE state = PyGILState_Ensure();
-  ++counted;
-  PyGILState_Release(state);
-}
-
-// Computes for so long and asks nobody for anything.
-void compute(double seconds) {
-  volatile double sink = 0;
-  const auto until = Clock::now() + std::chrono::duration<double>(seconds);
-  while (Clock::now() < until) {
-    for (int i = 0; i < 1000; ++i) sink = sink + i;
-  }
-}
-
-void sleep(double seconds) { std::this_thread::sleep_for(std::chrono::duration<double>(seconds)); }
 
 // The master waits at the barrier for the workers, who wait for the GIL.
 PyObject* barrier(PyObject*, PyObject* args) {

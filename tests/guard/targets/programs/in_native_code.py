@@ -33,6 +33,7 @@ HANGS = {
     "own_gil_join": 1,
     "lock_order": None,
     "mutex_twice": None,
+    "mutex_of_ended_thread": None,
     "condition_unnotified": None,
     "spin_on_flag": 1,
 }
@@ -43,6 +44,7 @@ LIVE = {
     "mutex_owner_sleeps": 1,
     "condition_fulfilled_late": 1,
     "static_init_sleeps": 1,
+    "polls_like_the_gil": None,
     "hand_over": True,
     "completion_queue": None,
     "own_gil_computes": 2,

@@ -82,6 +82,20 @@ def descriptor_under_way() -> None:
         assert os.read(ours, 1) == b"x"
 
 
+def pipe_opened_by_name() -> None:
+    """A pipe of which this process alone has both ends; a child opens one by its name in /proc, later."""
+    ours, theirs = os.pipe()
+
+    def write() -> None:
+        os.close(ours)
+        os.close(theirs)
+        time.sleep(LATER_S)
+        write_to(f"/proc/{os.getppid()}/fd/{theirs}")
+
+    with child(write, after_s=0):
+        assert os.read(ours, 1) == b"x"
+
+
 def event_descriptor() -> None:
     """An eventfd, which has no other end."""
     descriptor = ctypes.CDLL(None).eventfd(0, 0)

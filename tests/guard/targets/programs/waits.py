@@ -5,6 +5,7 @@ To a hasty look they are dead; some were, but for one who gives up.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -49,6 +50,51 @@ def timed_lock() -> None:
     lock = threading.Lock()
     lock.acquire()
     assert not lock.acquire(timeout=LATER_S)
+
+
+def lock_released_by_another() -> None:
+    """A lock may be let go by who did not take it."""
+    lock = threading.Lock()
+    lock.acquire()
+    threading.Timer(LATER_S, lock.release).start()
+    lock.acquire()
+
+
+def descriptor_of_a_thread() -> None:
+    """A pipe's other end is in a table of descriptors that one thread has for itself."""
+    ours, theirs = os.pipe()
+    apart = threading.Event()
+
+    def write() -> None:
+        clone_files = 0x400
+        assert ctypes.CDLL(None).unshare(clone_files) == 0
+        apart.set()
+        time.sleep(LATER_S)
+        os.write(theirs, b"x")
+
+    threading.Thread(target=write).start()
+    apart.wait()
+    os.close(theirs)
+    assert os.read(ours, 1) == b"x"
+
+
+def exec_by_thread() -> None:
+    """The main thread wants a lock that it has; another thread executes a program in place of it."""
+    arguments = [sys.executable, "-c", f"import time; time.sleep({LATER_S / 2}); print('done')"]
+    threading.Timer(LATER_S / 2, os.execv, (sys.executable, arguments)).start()
+    hang()
+
+
+def main_thread_gone() -> None:
+    """A zombie to look at, while another thread sleeps."""
+
+    def go_on() -> None:
+        time.sleep(LATER_S)
+        os.write(sys.stdout.fileno(), b"done\n")
+        os._exit(0)
+
+    threading.Thread(target=go_on).start()
+    ctypes.CDLL(None).pthread_exit(None)
 
 
 def polled_event() -> None:
