@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
 _NLM_F_REQUEST_DUMP = 0x301
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
-_UDIAG_SHOW_PEER = 4
-_UNIX_DIAG_PEER = 2
+_UDIAG_SHOW_PEER, _UDIAG_SHOW_RQLEN = 0x4, 0x10
+_UNIX_DIAG_PEER, _UNIX_DIAG_RQLEN = 2, 4
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _REQUEST = struct.Struct("=BBHIIIII")  # unix_diag_req
 _ANSWER = struct.Struct("=BBBBIII")  # unix_diag_msg
@@ -30,21 +31,24 @@ _ALL_STATES = 0xFFFFFFFF
 
 
 class Descriptors:
-    """The open files of processes, read when they are asked for.
+    """The open files of processes.
 
     What is held outside the tree can be released from there: `outside` names what was inherited, and every
-    process that may be read is asked.
+    process that may be read is asked. So can what is on its way through a socket (SCM_RIGHTS, unix(7)).
     """
 
     def __init__(self, pids: Sequence[int], outside: Collection[str]) -> None:
-        self._pids = frozenset(pids)
+        self._links = {pid: list(links(pid)) for pid in pids}
+        held = {target for found in self._links.values() for _, target in found}
+        sockets = _unix_sockets() if any(target.startswith("socket:") for target in held) else []
+        self._peers = {identity: peer for identity, peer, _ in sockets}
+        self._unread = {identity for identity, _, unread in sockets if unread} & held
         self._inherited = frozenset(outside)
-        self._peers: dict[str, str] | None = None
         self._outsiders: frozenset[str] | None = None
 
     def of(self, pid: int) -> dict[int, File]:
         """The open files of one process."""
-        return {fd: self._file(pid, fd, target) for fd, target in links(pid)}
+        return {fd: self._file(pid, fd, target) for fd, target in self._links[pid]}
 
     def _file(self, pid: int, fd: int, target: str) -> File:
         channel = _ANONYMOUS.get(target)
@@ -53,32 +57,25 @@ class Descriptors:
         if channel is not None:
             return File(channel=channel, identity=target)
         channel = _CHANNELS.get(target.partition(":[")[0])
-        if channel is None:
-            return File(channel=Channel.OTHER, identity=target)
-        peer = self._peer(target) if channel is Channel.SOCKET else ""
-        if channel is Channel.SOCKET and not peer:
-            return File(channel=Channel.OTHER, identity=target)  # of the network, or listening
+        peer = self._peers.get(target, "")
+        if channel is None or (channel is Channel.SOCKET and not peer):
+            return File(channel=Channel.OTHER, identity=target)  # of the network, say, or listening
         access = int(_fdinfo(pid, fd).get("flags", "2"), 8) & os.O_ACCMODE
-        held = self._held_outside()
+        ends = {target, peer}
         return File(
             channel=channel,
             identity=target,
             peer=peer,
             reads=access != os.O_WRONLY,
             writes=access != os.O_RDONLY,
-            outside=target in held or peer in held,
+            outside=not ends.isdisjoint(self._held_outside()) or bool(self._unread - ends),
         )
-
-    def _peer(self, identity: str) -> str:
-        if self._peers is None:
-            self._peers = dict(_unix_peers())
-        return self._peers.get(identity, "")
 
     def _held_outside(self) -> frozenset[str]:
         if self._outsiders is None:
             found = set(self._inherited)
             for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 15 ms to import
-                if name.isdigit() and int(name) not in self._pids:
+                if name.isdigit() and int(name) not in self._links:
                     found.update(target for _, target in links(int(name)))
             self._outsiders = frozenset(found)
         return self._outsiders
@@ -98,12 +95,14 @@ def _fdinfo(pid: int, fd: int) -> dict[str, str]:
     return {}
 
 
-def _unix_peers() -> Iterator[tuple[str, str]]:
-    """Each Unix socket of this network namespace that is connected, and its peer (sock_diag(7))."""
+def _unix_sockets() -> list[tuple[str, str, bool]]:
+    """Each connected Unix socket of this network namespace, its peer, and whether it has something to be read."""
     import socket  # noqa: PLC0415 - 8 ms that most pictures do not need
 
-    request = _REQUEST.pack(socket.AF_UNIX, 0, 0, _ALL_STATES, 0, _UDIAG_SHOW_PEER, 0, 0)
+    shown = _UDIAG_SHOW_PEER | _UDIAG_SHOW_RQLEN
+    request = _REQUEST.pack(socket.AF_UNIX, 0, 0, _ALL_STATES, 0, shown, 0, 0)
     header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST_DUMP, 0, 0)
+    found: list[tuple[str, str, bool]] = []
     with suppress(OSError), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as diag:
         diag.settimeout(1.0)
         diag.sendto(header + request, (0, 0))
@@ -112,20 +111,20 @@ def _unix_peers() -> Iterator[tuple[str, str]]:
             while answer:
                 length, kind, *_ = _HEADER.unpack_from(answer)
                 if kind in (_NLMSG_ERROR, _NLMSG_DONE):
-                    return
-                inode, peer = _ends(answer[_HEADER.size : length])
-                if peer:
-                    yield f"socket:[{inode}]", f"socket:[{peer}]"
+                    return found
+                message = answer[_HEADER.size : length]
+                inode = _ANSWER.unpack_from(message)[4]
+                attributes = dict(_attributes(message[_ANSWER.size :]))
+                if peer := attributes.get(_UNIX_DIAG_PEER):
+                    unread = attributes.get(_UNIX_DIAG_RQLEN, 0) > 0
+                    found.append((f"socket:[{inode}]", f"socket:[{peer}]", unread))
                 answer = answer[(length + 3) & ~3 :]
+    return found
 
 
-def _ends(message: bytes) -> tuple[int, int]:
-    """The inode of a socket and of its peer, 0 where it has none."""
-    inode = _ANSWER.unpack_from(message)[4]
-    attributes = message[_ANSWER.size :]
-    while len(attributes) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(attributes)
-        if kind == _UNIX_DIAG_PEER:
-            return inode, int.from_bytes(attributes[4:8], "little")
-        attributes = attributes[max(4, (length + 3) & ~3) :]
-    return inode, 0
+def _attributes(message: bytes) -> Iterator[tuple[int, int]]:
+    """The attributes of an answer, and the first number of each (rtnetlink(7))."""
+    while len(message) >= _ATTRIBUTE.size:
+        length, kind = _ATTRIBUTE.unpack_from(message)
+        yield kind, int.from_bytes(message[_ATTRIBUTE.size : _ATTRIBUTE.size + 4], sys.byteorder)
+        message = message[max(_ATTRIBUTE.size, (length + 3) & ~3) :]

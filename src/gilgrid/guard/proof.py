@@ -22,15 +22,9 @@ _TIMERS = frozenset({signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF})
 def dead(waits: Mapping[int, Wait]) -> frozenset[int]:
     """The greatest fixed point: suppose that everybody is dead, and take out whom somebody alive can release."""
     found = {tid for tid, wait in waits.items() if not wait.is_alive}
-    while released := {tid for tid in found if not _stays_dead(waits[tid], found)}:
+    while released := {tid for tid in found if not waits[tid].released_by <= found}:
         found -= released
     return frozenset(found)
-
-
-def _stays_dead(wait: Wait, found: set[int]) -> bool:
-    if wait.needs_each:
-        return not wait.released_by.isdisjoint(found)
-    return wait.released_by <= found
 
 
 def lost(picture: Picture, found: frozenset[int]) -> list[Process]:

@@ -72,26 +72,27 @@ class Stack:
         return not any(self._runs[1:]) or any("barrier" in frame.function for frame in runtime)
 
     @cached_property
-    def initialiser(self) -> str:
-        """The function whose static variable, or once, it waits for another thread to initialise; "" for none."""
-        for index, frame in enumerate(self.native[:-1]):
-            if frame.function in _GUARDS and index <= _WAITS_WITH:
-                return self.native[index + 1].function
-            if _ONCE.match(frame.function) and index <= _WAITS_WITH:
-                outward = (f.function for f in self.native[index:] if not _ONCE.search(f.function))
-                return next(outward, "")
+    def initialiser(self) -> Frame | None:
+        """The function whose static variable, or once, it waits for another thread to initialise."""
+        for index, frame in enumerate(self.native[: _WAITS_WITH + 1]):
+            if frame.function in _GUARDS or _ONCE.match(frame.function):
+                outward = (f for f in self.native[index + 1 :] if not _ONCE.search(f.function))
+                found = next(outward, None)
+                return found if found and found.function else None
             if not is_system(frame):
                 break
-        return ""
+        return None
 
     @property
     def is_once(self) -> bool:
         """Whether that is a once and not a static variable."""
         return any(_ONCE.match(frame.function) for frame in self.native[: _WAITS_WITH + 1])
 
-    def is_inside(self, function: str) -> bool:
-        """Whether it is in that function and does not wait for somebody else to leave it."""
-        return not self.initialiser and any(frame.function == function for frame in self.native)
+    def is_inside(self, function: Frame) -> bool:
+        """Whether it is in that function and does not wait there for somebody else to leave it."""
+        return self.initialiser != function and any(
+            (frame.function, frame.library) == (function.function, function.library) for frame in self.native
+        )
 
 
 def is_openmp(frame: Frame) -> bool:

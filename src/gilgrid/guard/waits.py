@@ -17,6 +17,7 @@ from gilgrid.guard.stack import is_openmp_library
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gilgrid.evidence import Frame
     from gilgrid.guard.picture import Call, Futex, Picture, Process, Thread
     from gilgrid.guard.stack import Stack
 
@@ -62,14 +63,10 @@ _INTERRUPTIBLE = frozenset({Kind.LOCK, Kind.SHARED, Kind.CHILD, Kind.READ, Kind.
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """One thread's wait.
-
-    It stays dead while all of `released_by` are dead; with `needs_each`, while one of them is.
-    """
+    """One thread's wait, which does not end while all of `released_by` are dead."""
 
     kind: Kind
     released_by: frozenset[int] = frozenset()
-    needs_each: bool = False
 
     @property
     def is_alive(self) -> bool:
@@ -93,7 +90,7 @@ class _InProcess:
     def __init__(self, picture: Picture, process: Process, stacks: Stacks) -> None:
         self._picture = picture
         self._process = process
-        self._stacks = {tid: stacks[tid] for tid in process.tids if tid in stacks}
+        self._stacks = {tid: stacks[tid] for tid in process.tids if tid in stacks and stacks[tid].native}
         self._handled = process.handled - _NO_RELEASE
 
     def wait(self, thread: Thread) -> Wait:
@@ -108,14 +105,15 @@ class _InProcess:
         # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
         # types Ctrl-C has given up on it; so has a parent, or it works and is asked by `proof.is_deadlock`.
         senders = (
-            self._others if signal.SIGINT in self._handled else self._picture.children(self._process.pid)
+            self._not_above if signal.SIGINT in self._handled else self._picture.children(self._process.pid)
         )
-        return replace(told, released_by=told.released_by.union(*(sender.tids for sender in senders)))
+        released_by = told.released_by.union(*(sender.tids for sender in senders))
+        return replace(told, released_by=released_by - {thread.tid})
 
     @cached_property
-    def _others(self) -> list[Process]:
-        """The processes of the tree that are neither this one nor above it."""
-        above = {process.pid for process in self._picture.ancestors(self._process.pid)} | {self._process.pid}
+    def _not_above(self) -> list[Process]:
+        """This process and those of the tree that are not above it."""
+        above = {process.pid for process in self._picture.ancestors(self._process.pid)}
         return [process for pid, process in self._picture.processes.items() if pid not in above]
 
     def _plain(self, thread: Thread) -> Wait:
@@ -145,6 +143,8 @@ class _InProcess:
             return Wait(kind=Kind.TIMED)
         if futex is None or futex.shared == "?":
             return Wait(kind=Kind.OUTSIDE)
+        if futex.shared and any(process.refused for process in self._picture.processes.values()):
+            return Wait(kind=Kind.OUTSIDE)  # what they map is not known
         if futex.shared:
             mapping = [p.tids for p in self._picture.processes.values() if futex.shared in p.mapped]
             return Wait(kind=Kind.SHARED, released_by=frozenset().union(*mapping) - {tid})
@@ -184,20 +184,28 @@ class _InProcess:
         if file.channel is Channel.PROCESS:
             other = self._picture.processes.get(file.pid)
             return other.tids if other and other.threads else None
-        found: frozenset[int] = frozenset()
-        for process in self._picture.processes.values():
-            if process.refused:
-                return None
-            for held in process.files.values():
-                is_end = (
-                    held.identity == file.identity and ((reading and held.writes) or (writing and held.reads))
-                    if file.channel is Channel.PIPE
-                    # Who holds this end of a socket could shut it down (shutdown(2)).
-                    else held.identity in (file.peer, file.identity)
+        if any(process.refused for process in self._picture.processes.values()):
+            return None
+        # Who holds this end of a socket could shut it down (shutdown(2)).
+        found = self._holders(file.peer) | self._holders(file.identity)
+        # Had nobody the other end, this would not wait: it is on its way through a socket (SCM_RIGHTS).
+        other_end = self._holders(file.peer)
+        if file.channel is Channel.PIPE:
+            other_end = found = self._holders(file.identity, reads=writing, writes=reading)
+        return found if other_end else None
+
+    def _holders(self, identity: str, *, reads: bool = True, writes: bool = True) -> frozenset[int]:
+        """The threads of the processes that hold that file, and may read from it or write to it."""
+        return frozenset().union(
+            *(
+                process.tids
+                for process in self._picture.processes.values()
+                if any(
+                    held.identity == identity and ((reads and held.reads) or (writes and held.writes))
+                    for held in process.files.values()
                 )
-                if is_end:
-                    found |= process.tids
-        return found
+            )
+        )
 
     def _told_by_stack(self, thread: Thread, plain: Wait) -> Wait:
         """The same wait, as the native stacks tell it more precisely."""
@@ -205,18 +213,24 @@ class _InProcess:
         if stack is None or plain.kind not in (Kind.LOCK, Kind.BARRIER, Kind.RUNNING):
             return plain
         if stack.is_at_barrier(thread.call):
-            inside = frozenset(tid for tid, other in self._stacks.items() if other.is_worker_inside_region)
-            masters = [tid for tid, other in self._stacks.items() if other.is_master]
-            if inside and masters == [thread.tid]:
-                # It needs each of its team: one that never arrives is enough.
-                return Wait(kind=Kind.BARRIER, released_by=inside, needs_each=True)
-            return plain if plain.kind is Kind.RUNNING else replace(plain, kind=Kind.BARRIER)
-        if plain.kind is Kind.RUNNING:
-            return plain
-        initialiser = stack.initialiser
-        if initialiser:
-            others = ((tid, other) for tid, other in self._stacks.items() if tid != thread.tid)
-            leavers = frozenset(tid for tid, other in others if other.is_inside(initialiser))
-            kind = Kind.ONCE if stack.is_once else Kind.INITIALISER
-            return Wait(kind=kind, released_by=leavers or plain.released_by)
+            return self._at_barrier(thread.tid, plain)
+        if stack.initialiser and plain.kind is not Kind.RUNNING:
+            return self._for_initialiser(thread.tid, stack.initialiser, stack, plain)
         return plain
+
+    def _at_barrier(self, tid: int, plain: Wait) -> Wait:
+        inside = frozenset(tid for tid, stack in self._stacks.items() if stack.is_worker_inside_region)
+        masters = [tid for tid, stack in self._stacks.items() if stack.is_master]
+        # Those inside its region have not arrived. Without another master they are all of its own.
+        if inside and masters == [tid] and self._stacks.keys() == self._process.tids:
+            return Wait(kind=Kind.BARRIER, released_by=inside)
+        return plain if plain.kind is Kind.RUNNING else replace(plain, kind=Kind.BARRIER)
+
+    def _for_initialiser(self, tid: int, frame: Frame, stack: Stack, plain: Wait) -> Wait:
+        kind = Kind.ONCE if stack.is_once else Kind.INITIALISER
+        inside = frozenset(
+            other for other, told in self._stacks.items() if other != tid and told.is_inside(frame)
+        )
+        # One at a time is inside. Where more could be, or a stack is not known, it may be anybody.
+        is_sure = len(inside) == 1 and self._stacks.keys() == self._process.tids
+        return Wait(kind=kind, released_by=inside if is_sure else plain.released_by)
