@@ -552,6 +552,23 @@ def test_who_is_inside_an_initialisation_may_itself_wait_for_another() -> None:
     assert 101 in told.released_by
 
 
+@pytest.mark.xfail(strict=True, reason="who runs a once is looked for in the function that waits for it")
+def test_a_once_may_be_run_from_another_function_than_the_one_that_waits_for_it() -> None:
+    waits_for_it = stack(f"futex_wait@{LIBC}", f"__pthread_once_slow@{LIBC}", "open()@kernel.so")
+    runs_it = stack(
+        f"read@{LIBC}", "configure()@kernel.so", f"__pthread_once_slow@{LIBC}", "close()@kernel.so"
+    )
+    before_it = stack("take_gil@python3", "open()@kernel.so")
+    drawn = picture(process(100, LOCK, SLEEPS, gil(100)))
+    assert the_dead(drawn, {100: waits_for_it, 101: runs_it, 102: before_it}) == set()
+
+
+@pytest.mark.xfail(strict=True, reason="a thread whose stack is not known could be the one that initialises")
+def test_a_thread_whose_stack_is_not_known_could_be_inside_an_initialisation() -> None:
+    drawn = picture(process(100, LOCK, SLEEPS, gil(100)))
+    assert the_dead(drawn, {100: GUARD, 102: INITIALISES}) == set()
+
+
 def test_an_initialisation_is_no_longer_interruptible() -> None:
     drawn = picture(process(100, LOCK, gil(100), handled=frozenset({signal.SIGALRM})))
     assert wait(drawn, 100, {100: NO_OPENMP, 101: INITIALISES}).kind is Kind.HANDLER
