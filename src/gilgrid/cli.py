@@ -21,7 +21,7 @@ _FORMATS = ("table", "markdown", "json", "junit", "svg")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a mistake of the user's is a sentence, not a traceback."""
-    options = _parser().parse_args(arguments)
+    options = _options(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a table, or a probe's words, in an old locale
@@ -55,6 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.failed)
 
 
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    options, unknown = _parser().parse_known_args(arguments)
+    if unknown:  # argparse would tell it in the name of no command, with the exit code of none
+        options.mistake(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr)  # noqa: T201 - the one boundary where errors are told
 
@@ -69,11 +76,11 @@ class _Version(argparse.Action):
 
 
 class _Parser(argparse.ArgumentParser):
-    mistake: int = ExitCode.MISTAKE
+    mistake_code: int = ExitCode.MISTAKE
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(self.mistake, f"{self.prog}: error: {message}\n")
+        self.exit(self.mistake_code, f"{self.prog}: error: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # it would look at the words of a watched command too
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show it and exit")
-    parser.set_defaults(failed=ExitCode.GILGRID_FAILED)
+    parser.set_defaults(failed=ExitCode.GILGRID_FAILED, mistake=parser.error)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = _Parser(add_help=False)
     common.add_argument(
@@ -130,7 +137,7 @@ def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
         "125 gilgrid failed, or a mistake in the call; 126 not executable; 127 no such command.",
         allow_abbrev=False,
     )
-    watching.mistake = WatchExit.GILGRID_FAILED
+    watching.mistake_code = WatchExit.GILGRID_FAILED
     watching.add_argument(
         "--deadline",
         type=_seconds,

@@ -164,15 +164,20 @@ class _Place:
     def __init__(self) -> None:
         self.handover = Handover()
         self.relay = Relay()
+        self._stop = 0  # the last of the command's stops that is known here
 
-    def pass_signals_on(self, supervisor: Supervisor) -> None:
-        """From when the command has started."""
+    def heed(self, supervisor: Supervisor, message: protocol.Message) -> None:
+        """Pass signals on once the command has started, and stop with it."""
+        if "root" in message:
+            supervisor.besides(self.relay.fd, lambda: self._pass_signals_on(supervisor))
+        elif "stopped" in message:
+            self._pass_signals_on(supervisor)  # what has come so far knows nothing of this stop
+            self._stop = message["stopped"]
+            supervisor.tell({"ready": self._stop})
 
-        def heed() -> None:
-            for message in self.relay.signals():
-                supervisor.tell(message)
-
-        supervisor.besides(self.relay.fd, heed)
+    def _pass_signals_on(self, supervisor: Supervisor) -> None:
+        for message in self.relay.signals():
+            supervisor.tell(message | {"stop": self._stop})
 
 
 def _converse(
@@ -198,9 +203,9 @@ def _converse(
                 if on_quiet is not None:
                     on_quiet(message["quiet"])
             else:
-                root = message
+                root = root or message
                 if place is not None:
-                    place.pass_signals_on(supervisor)
+                    place.heed(supervisor, message)
     finally:
         code = supervisor.end(_OVERDUE_S)
         if place is not None:

@@ -12,6 +12,9 @@ from contextlib import suppress
 from gilgrid.guard import handover, protocol
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NoReturn
 
 _PIPE_BYTES = 1 << 20  # pipe(7): the most without privilege; with the usual 64 KiB both sides take turns
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -71,7 +74,7 @@ def launch(spec: protocol.Message) -> Child:
         try:
             _become(start, output_end, supervisor)
         except BaseException as error:  # noqa: BLE001 - there must be no second supervisor
-            code = _code(error, start)
+            code = _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_EXECUTABLE
             os.write(failure_end, _reason(error, start).encode(errors="backslashreplace"))
         finally:
             os._exit(code)
@@ -102,25 +105,36 @@ def _become(start: _Start, output_end: int | None, supervisor: int) -> None:
         os.chdir(start.cwd)
     # Only now: what has come to the process group since the fork ends this process as it would the command.
     signal.pthread_sigmask(signal.SIG_SETMASK, start.handed["blocked"] if start.handed is not None else ())
-    try:
-        os.execvpe(start.argv[0], start.argv, start.env)  # noqa: S606 - no shell is the point
-    except OSError as error:
-        if start.handed is None or error.errno != errno.ENOEXEC or error.filename is None:
-            raise
-        # A script without its #! line, which a shell, and execvp(3), hand to the shell.
-        os.execve(_SHELL, [_SHELL, error.filename, *start.argv[1:]], start.env)  # noqa: S606 - as above
+    _execute(start.argv, start.env)
 
 
-def _code(error: BaseException, start: _Start) -> int:
-    """What a shell would return: 127 where there is no such command, 126 where it cannot be executed."""
-    searched = b"/" not in start.argv[0]  # in PATH, where a file among the folders is no more than skipped
-    missing = isinstance(error, FileNotFoundError) or (searched and isinstance(error, NotADirectoryError))
-    return _NOT_FOUND if missing else _NOT_EXECUTABLE
+def _execute(argv: list[bytes], env: Mapping[bytes, bytes]) -> NoReturn:
+    """As execvpe(3) does it: what has no #! line is a script of the shell's. Python's own searches on."""
+    name = argv[0]
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    if not name:
+        raise missing
+    folders = env.get(b"PATH", os.fsencode(os.defpath)).split(b":") if b"/" not in name else [b""]
+    refused: OSError | None = None
+    for folder in folders:
+        path = folder + b"/" + name if folder else name
+        try:
+            os.execve(path, argv, env)  # noqa: S606 - no shell is the point
+        except PermissionError as error:
+            refused = error
+        except (FileNotFoundError, NotADirectoryError):
+            if b"/" in name:
+                raise
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            os.execve(_SHELL, [_SHELL, path, *argv[1:]], env)  # noqa: S606 - the script's own choice
+    raise refused or missing
 
 
 def _reason(error: BaseException, start: _Start) -> str:
     if not isinstance(error, OSError):
         return repr(error)
-    # Of a search along PATH the error names the last place only.
+    # Of a search along PATH the error names one place only.
     where = start.cwd if start.cwd is not None and error.filename == start.cwd else start.argv[0]
     return f"{os.fsdecode(where)}: {error.strerror}"

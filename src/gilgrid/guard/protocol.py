@@ -3,10 +3,12 @@
 Between gilgrid and the supervisor, over one socket pair: down goes one line, the command; the socket then
 stays open as the lifeline, and its end of file means "end the tree". Up come `{"root", "since"}` once the
 command has started, `{"quiet"}` at each change, and at last the report, the one with `"end"`. Any other line
-is stderr of one of the two.
+is stderr of one of the two. Where the command is in gilgrid's place, down go `{"signal", "sender", "stop"}`
+for each signal that gilgrid gets, and up comes `{"stopped"}` with the number of a stop of it; gilgrid
+answers `{"ready"}`, is stopped by the supervisor, and continued by it when the command goes on.
 
-Between the supervisor and its keeper, over a `Channel`: the supervisor says `{"root"}` as well, `{"why"}` when
-the deadline has come, and `{"keep"}` when the tree shall live on; the keeper says `{"quiet"}`, `{"deadlock"}`
+Between the supervisor and its keeper, over a `Channel`: the supervisor says `{"root"}` as well, `{"why"}` at
+the deadline, and `{"keep"}` when the tree shall live on; the keeper says `{"quiet"}`, `{"deadlock"}`
 with its evidence when one is proven, and answers `{"why"}` with what it has seen.
 """
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilgrid.guard import protocol
+from gilgrid.guard.handover import inherited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,9 @@ class Supervisor:
             stdout=theirs.fileno(),
             stderr=theirs.fileno(),
             start_new_session=not in_place,
-            close_fds=not in_place,
+            # Named one by one: close_fds=False could make it posix_spawn(3), whose child ignores signals 32
+            # and 33 (glibc, sysdeps/unix/sysv/linux/spawni.c), and so would the command.
+            pass_fds=inherited() if in_place else (),
         )
         theirs.close()
         self._poll = select.poll()

@@ -33,6 +33,7 @@ _READ_BYTES = 64 * 1024
 # milliseconds after its interpreter, before it counts as left behind.
 _LINGER_S = 0.25
 _LAST_WORDS_S = 10.0  # so long the keeper may take, at the deadline, to say what it sees
+_STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 
 
@@ -74,6 +75,7 @@ class _Watch:
         self._pidfd = gilgrid
         self._heard = bytearray()
         self._is_stopped = False
+        self._stops = 0  # so far
         if not self._in_place:
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self._hear_signal)
@@ -173,9 +175,9 @@ class _Watch:
         return (End.SIGNALLED if self._code < 0 else End.EXITED), ""
 
     def _reap(self) -> None:
-        if self._in_place:
-            self._follow_stops()
         self._any_left = self._tree.reap()
+        if self._in_place:
+            self._follow_stops()  # after reap: a change that comes from now on wakes us again
         if self._root_ended is None and self._tree.root_status is not None:
             self._root_ended = time.monotonic()
             self._code = os.waitstatus_to_exitcode(self._tree.root_status)
@@ -186,31 +188,58 @@ class _Watch:
                 self._heard += chunk
                 *lines, self._heard = self._heard.split(b"\n")
                 for message in filter(None, map(protocol.decode, lines)):
-                    self._pass_on(message["signal"], message["sender"])
+                    if "ready" in message:
+                        self._stop_gilgrid(message["ready"])
+                    else:
+                        self._pass_on(message["signal"], message["sender"], message["stop"])
                 return
         self._poll.unregister(CLIENT)
         self._decide(End.CANCELLED)
 
-    def _pass_on(self, number: int, sender: int) -> None:
-        """Let the command have a signal that gilgrid got, unless it has got it itself."""
-        # It is held back here. What one sender has sent to both of us went to all of the process group.
-        same = signal.sigtimedwait({number}, 0)
-        to_all = same is not None and same.si_pid == sender
+    def _pass_on(self, number: int, sender: int, stop: int) -> None:
+        """Let the command have a signal that gilgrid got after a stop, unless it has got it itself."""
+        if sender == os.getpid() or self._tree.root_status is not None:
+            return
         if number == signal.SIGCONT:
-            # A shell's reaches the group of its job only, which the command may have left. Ours is no news.
             self._follow_stops()
-            to_all = not self._is_stopped or sender == os.getpid()
-        if not to_all and self._tree.root_status is None:
+            got_it = not self._is_stopped or stop != self._stops
+        else:
+            got_it = self._was_for_all(number, sender) and os.getpgid(self._child.pid) == os.getpgrp()
+        if not got_it:
             os.kill(self._child.pid, number)
+
+    def _was_for_all(self, number: int, sender: int) -> bool:
+        """Whether a signal that gilgrid got was sent to its whole process group, which has this process too.
+
+        The command may have left the group, as it does not lead it; without gilgrid it would, and could not.
+        """
+        if number in _STOPS and sender == 0:
+            return True  # by a terminal; here SIGCONT may have dropped it
+        same = signal.sigtimedwait({number}, 0)  # here it is held back
+        return same is not None and same.si_pid == sender
 
     def _follow_stops(self) -> None:
         """Stop and continue gilgrid with the command: a shell that waits for it sees what it would see."""
-        with suppress(ChildProcessError):
-            flags = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
-            change = os.waitid(os.P_PID, self._child.pid, flags)
-            if change is not None:
-                self._is_stopped = change.si_code == os.CLD_STOPPED
-                self._signal_gilgrid(signal.SIGSTOP if self._is_stopped else signal.SIGCONT)
+        flags = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+        while self._tree.root_status is None:
+            try:
+                change = os.waitid(os.P_PID, self._child.pid, flags)
+            except ChildProcessError:  # it has ended, and `reap` has not seen it yet
+                return
+            if change is None:
+                return
+            self._is_stopped = change.si_code == os.CLD_STOPPED
+            if self._is_stopped:
+                self._stops += 1
+                _send({"stopped": self._stops})
+            else:
+                self._signal_gilgrid(signal.SIGCONT)
+
+    def _stop_gilgrid(self, stop: int) -> None:
+        """Stop gilgrid, which has heard of a stop, if that still lasts."""
+        self._follow_stops()
+        if self._is_stopped and stop == self._stops:
+            self._signal_gilgrid(signal.SIGSTOP)
 
     def _signal_gilgrid(self, number: int) -> None:
         with suppress(ProcessLookupError):
