@@ -152,16 +152,29 @@ def test_an_initialiser_is_known_by_what_waits_for_it(
     native: tuple[str, ...], initialiser: str, *, is_once: bool
 ) -> None:
     found = stack(*native)
-    assert found.initialiser == initialiser
+    assert (found.initialiser.function if found.initialiser else "") == initialiser
     assert found.is_once == is_once
+
+
+TABLE = Frame(function="table()", library="a.so")
 
 
 def test_who_waits_for_an_initialiser_is_not_inside_of_it() -> None:
     waits = stack(f"syscall@{LIBC}", f"__cxa_guard_acquire@{STDCXX}", "table()@a.so", "main@a.so")
+    assert not waits.is_inside(TABLE)
+    assert waits.is_inside(Frame(function="main", library="a.so"))
+
+
+def test_who_runs_a_function_of_that_library_is_inside_of_it() -> None:
     runs = stack(f"read@{LIBC}", "table()@a.so", "main@a.so")
-    assert not waits.is_inside("table()")
-    assert runs.is_inside("table()")
-    assert not runs.is_inside("other()")
+    assert runs.is_inside(TABLE)
+    assert runs.is_inside(replace(TABLE, line=7, file="table.cpp"))
+    assert not runs.is_inside(replace(TABLE, library="b.so"))
+    assert not runs.is_inside(replace(TABLE, function="other()"))
+
+
+def test_an_initialiser_without_a_name_is_none() -> None:
+    assert stack(f"syscall@{LIBC}", f"__cxa_guard_acquire@{STDCXX}", "@a.so").initialiser is None
 
 
 def test_a_lock_is_no_barrier_of_who_is_not_in_openmp() -> None:
