@@ -10,9 +10,8 @@ from gilgrid.guard.stack import Stack, is_openmp_library
 from gilgrid.guard.waits import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
-    from gilgrid.evidence import Frame
     from gilgrid.guard.picture import Picture, Process, Thread
     from gilgrid.guard.waits import Stacks, Wait
 
@@ -23,9 +22,10 @@ _GIL_VS = {
     Kind.INITIALISER: Cause.GIL_VS_STATIC_INIT,
     Kind.ONCE: Cause.GIL_VS_CALL_ONCE,
 }
+_LOCKS = frozenset({Kind.LOCK, Kind.MUTEX, Kind.SHARED})
 _LOADER = ("dlopen", "dlsym", "dlclose", "_dl_", "dl_iterate_phdr")
 _NOTIFIED = {"wait", "wait_for", "get", "put"}  # of threading.py and queue.py: somebody should have notified
-_JOINS = {"join", "_wait_for_tstate_lock", "_join"}
+_JOINS = {"join", "_wait_for_tstate_lock", "_join", "poll"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +37,44 @@ class Member:
     wait: Wait
     stack: Stack
 
-    @property
-    def innermost(self) -> Frame | None:
-        """Its innermost Python frame."""
-        return self.stack.python[0] if self.stack.python else None
-
     def is_in(self, file: str, *functions: str) -> bool:
         """Whether one of its Python frames is of that file, and of one of those functions."""
         return any(
             frame.file.endswith(file) and (not functions or frame.function.rpartition(".")[2] in functions)
             for frame in self.stack.python
+        )
+
+    @property
+    def cost(self) -> int:
+        """How little it tells of a deadlock: threads that hold what others want come first."""
+        is_main = self.thread.tid == self.process.pid
+        if self.wait.kind is Kind.LOCK and not is_main and self.stack.native and not self.stack.python:
+            return 30  # waits for work, in a pool of its library
+        if self.wait.kind in (Kind.CHILD, Kind.JOIN) or self.is_joining:
+            return 9
+        return 3 if self.wait.kind in (Kind.READ, Kind.WRITE) or self.is_notified else 1
+
+    @property
+    def is_joining(self) -> bool:
+        """Whether it waits in Python for a thread or a process to end."""
+        return self._is_innermost(_JOINS)
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether it waits to be told of something, and not for a lock that somebody holds."""
+        if self._is_innermost(_NOTIFIED) or any("SimpleQueue_get" in f.function for f in self.stack.native):
+            return True
+        innermost = self.stack.native[:4]
+        return any(frame.function.startswith(("pthread_cond_", "sem_")) for frame in innermost) and not any(
+            "PyThread_acquire_lock" in frame.function for frame in self.stack.native
+        )
+
+    def _is_innermost(self, functions: set[str]) -> bool:
+        frame = self.stack.python[0] if self.stack.python else None
+        return (
+            frame is not None
+            and frame.file.endswith(("threading.py", "queue.py", "synchronize.py", "popen_fork.py"))
+            and frame.function.rpartition(".")[2] in functions
         )
 
     @property
@@ -57,14 +85,16 @@ class Member:
 
 
 def members(
-    picture: Picture, waits: Mapping[int, Wait], stacks: Stacks, cycle: tuple[int, ...]
-) -> tuple[Member, ...]:
-    """The threads of a cycle with all that is known of each."""
-    places = {thread.tid: (process, thread) for process, thread in picture.threads()}
-    return tuple(
-        Member(process=places[tid][0], thread=places[tid][1], wait=waits[tid], stack=stacks.get(tid, Stack()))
-        for tid in cycle
-    )
+    picture: Picture, waits: Mapping[int, Wait], stacks: Stacks, tids: Collection[int]
+) -> dict[int, Member]:
+    """These threads with all that is known of each, by thread id."""
+    return {
+        thread.tid: Member(
+            process=process, thread=thread, wait=waits[thread.tid], stack=stacks.get(thread.tid, Stack())
+        )
+        for process, thread in picture.threads()
+        if thread.tid in tids
+    }
 
 
 def cause(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
@@ -101,6 +131,8 @@ def _between_processes(cycle: tuple[Member, ...]) -> Cause | None:
         return Cause.FULL_PIPE
     if Kind.READ in kinds:
         return Cause.PIPE_CYCLE
+    if kinds <= _LOCKS:
+        return Cause.LOCK_ORDER
     return Cause.JOIN if Kind.CHILD in kinds else None
 
 
@@ -120,11 +152,11 @@ def _in_process(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
         return Cause.FULL_PIPE if Kind.WRITE in kinds else Cause.PIPE_CYCLE
     if len(cycle) == 1:
         return _alone(picture, cycle[0])
-    if Kind.JOIN in kinds or any(_innermost_is(member, _JOINS) for member in cycle):
+    if Kind.JOIN in kinds or any(member.is_joining for member in cycle):
         return Cause.JOIN
-    if any(_innermost_is(member, _NOTIFIED) for member in cycle):
+    if any(member.is_notified for member in cycle):
         return Cause.LOST_WAKEUP
-    return Cause.LOCK_ORDER if kinds <= {Kind.LOCK, Kind.MUTEX, Kind.SHARED} else None
+    return Cause.LOCK_ORDER if kinds <= _LOCKS else None
 
 
 def _alone(picture: Picture, member: Member) -> Cause | None:
@@ -133,12 +165,12 @@ def _alone(picture: Picture, member: Member) -> Cause | None:
     if owner == member.thread.tid:
         return Cause.SELF_DEADLOCK
     parent = picture.processes.get(member.process.parent)
-    if member.process.is_fork and len(member.process.threads) == 1:
-        if member.wait.kind is Kind.MUTEX or (parent and len(parent.threads) > 1):
-            return Cause.FORK_LOST_LOCK
-    if _innermost_is(member, _NOTIFIED) or _innermost_is(member, _JOINS) or _waits_on_condition(member):
+    owner_may_be_left = member.wait.kind is Kind.MUTEX or (parent is not None and len(parent.threads) > 1)
+    if member.process.is_fork and len(member.process.threads) == 1 and owner_may_be_left:
+        return Cause.FORK_LOST_LOCK
+    if member.is_notified or member.is_joining:
         return Cause.LOST_WAKEUP
-    return Cause.SELF_DEADLOCK if member.wait.kind in (Kind.LOCK, Kind.MUTEX) else None
+    return Cause.SELF_DEADLOCK if member.wait.kind in _LOCKS else None
 
 
 def _is_at_shutdown(member: Member) -> bool:
@@ -146,16 +178,3 @@ def _is_at_shutdown(member: Member) -> bool:
     return member.is_in("threading.py", "_shutdown") or any(
         frame.function in ("wait_for_thread_shutdown", "Py_FinalizeEx", "_Py_Finalize") for frame in frames
     )
-
-
-def _waits_on_condition(member: Member) -> bool:
-    return any(
-        frame.function.startswith(("pthread_cond_", "sem_")) for frame in member.stack.native[:4]
-    ) and not any("PyThread_acquire_lock" in frame.function for frame in member.stack.native)
-
-
-def _innermost_is(member: Member, functions: set[str]) -> bool:
-    frame = member.innermost
-    if frame is None or not frame.file.endswith(("threading.py", "queue.py", "synchronize.py")):
-        return False
-    return frame.function.rpartition(".")[2] in functions

@@ -14,22 +14,20 @@ if TYPE_CHECKING:
 
 # For whom it is known by name, and for whom only as one of many that could.
 _PRECISE = frozenset({Kind.GIL, Kind.MUTEX, Kind.JOIN, Kind.BARRIER, Kind.INITIALISER, Kind.ONCE})
-_COST_PRECISE, _COST_ANY, _COST_IDLE = 1, 10, 100
+_COST_OF_ANY = 10
 
 
 def cycle(
-    waits: Mapping[int, Wait], dead: frozenset[int], starts: Iterable[int], is_idle: Callable[[int], bool]
+    waits: Mapping[int, Wait], dead: frozenset[int], starts: Iterable[int], cost_of: Callable[[int], int]
 ) -> tuple[int, ...]:
     """Threads each of which waits for the next, and the last for the first; the most telling one there is.
 
     Through the first of `starts` that is in a cycle. A thread that nobody can release, or that only itself
-    could, is a cycle of its own. `is_idle` tells threads that only wait for work.
+    could, is a cycle of its own. The less a thread tells, the higher is `cost_of` it.
     """
 
     def cost(tid: int, other: int) -> int:
-        if is_idle(other):
-            return _COST_IDLE
-        return _COST_PRECISE if waits[tid].kind in _PRECISE else _COST_ANY
+        return cost_of(other) * (1 if waits[tid].kind in _PRECISE else _COST_OF_ANY)
 
     for start in starts:
         if start not in dead:

@@ -11,7 +11,7 @@ from gilgrid.guard.cause import cause, members
 from gilgrid.guard.cycle import cycle
 from gilgrid.guard.proof import dead as proven_dead
 from gilgrid.guard.stack import Stack, is_system
-from gilgrid.guard.waits import Kind, waits
+from gilgrid.guard.waits import waits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -36,11 +36,15 @@ def explain(
     """The evidence for threads that are proven dead; `stacks` may be of some threads only."""
     told = waits(picture, stacks)
     # Stacks narrow down who could release whom; what was proven without them stays proven.
-    precise = {tid: wait if tid in proven_dead(told) else _plain(picture)[tid] for tid, wait in told.items()}
+    still, plain = proven_dead(told), _plain(picture)
+    precise = {tid: wait if tid in still else plain[tid] for tid, wait in told.items()}
     holders = _gil_holders(picture)
-    starts = sorted(dead, key=lambda tid: (tid not in holders, not _is_main(picture, tid), tid))
-    found = cycle(precise, dead, starts, lambda tid: _is_idle(tid, picture, precise, stacks))
-    team = members(picture, precise, stacks, found)
+    everybody = members(picture, precise, stacks, dead)
+    starts = sorted(
+        dead, key=lambda tid: (tid not in holders, everybody[tid].cost, tid not in picture.processes, tid)
+    )
+    found = cycle(precise, dead, starts, lambda tid: everybody[tid].cost)
+    team = tuple(everybody[tid] for tid in found)
     shown = _shown(picture, found, dead)
     return Evidence(
         cause=cause(picture, team),
@@ -87,18 +91,6 @@ def _shown(picture: Picture, found: tuple[int, ...], dead: frozenset[int]) -> li
 
 def _gil_holders(picture: Picture) -> frozenset[int]:
     return frozenset(gil.holder for gil in picture.gils() if gil.holder)
-
-
-def _is_main(picture: Picture, tid: int) -> bool:
-    return tid in picture.processes
-
-
-def _is_idle(tid: int, picture: Picture, waits: Mapping[int, Wait], stacks: Stacks) -> bool:
-    """Whether a thread only waits for work: in a pool of its own, with no Python on its stack."""
-    if _is_main(picture, tid) or waits[tid].kind is not Kind.LOCK:
-        return False
-    stack = stacks.get(tid)
-    return stack is not None and not stack.python
 
 
 def _waiter(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from contextlib import suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from gilgrid.guard.picture import Gil
@@ -78,7 +79,7 @@ class Memory:
         if state < _LOWEST_ADDRESS or state % 8:
             return None
         words = self.words(state, f"={_THREAD_STATE_BYTES // 8}Q") or ()
-        for pthread, behind in zip(words, words[1:], strict=False):
+        for pthread, behind in pairwise(words):
             if pthread < _LOWEST_ADDRESS or pthread % 8:
                 continue
             for offset in _TID_IN_PTHREAD:

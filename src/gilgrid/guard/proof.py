@@ -14,14 +14,28 @@ if TYPE_CHECKING:
     from gilgrid.guard.picture import Picture, Process
     from gilgrid.guard.waits import Wait
 
-# What waits like this has no time limit of its own.
-_IDLE = frozenset({Kind.OUTSIDE, Kind.HANDLER})
+_ACTIVE = frozenset({Kind.RUNNING, Kind.STOPPED, Kind.TIMED})
 _TIMERS = frozenset({signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF})
 
 
 def dead(waits: Mapping[int, Wait]) -> frozenset[int]:
-    """The greatest fixed point: suppose that everybody is dead, and take out whom somebody alive can release."""
-    found = {tid for tid, wait in waits.items() if not wait.is_alive}
+    """The greatest fixed point: suppose everybody dead, and take out whom somebody alive can release."""
+    silent = idle(waits)
+    found = {tid for tid, wait in waits.items() if not wait.is_alive and wait.signalled_by <= silent}
+    return _unreleased(waits, found)
+
+
+def idle(waits: Mapping[int, Wait]) -> frozenset[int]:
+    """Who has no time limit and waits for nobody who has one, or who runs: only from outside could they wake."""
+    found = {tid for tid, wait in waits.items() if wait.kind not in _ACTIVE}
+    while True:
+        fewer = _unreleased(waits, {tid for tid in found if waits[tid].signalled_by <= found})
+        if fewer == found:
+            return fewer
+        found = set(fewer)
+
+
+def _unreleased(waits: Mapping[int, Wait], found: set[int]) -> frozenset[int]:
     while released := {tid for tid in found if not waits[tid].released_by <= found}:
         found -= released
     return frozenset(found)
@@ -43,9 +57,12 @@ def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[in
     A parent that works, or waits for some time only, may be about to end its child and go on without it.
     """
     gone = {process.pid for process in lost(picture, found)}
+    if not gone:
+        return False
+    silent = idle(waits)
     return any(
         all(
-            other in gone or _is_idle(picture.processes[other], waits, found)
+            other in gone or _is_idle(picture.processes[other], silent)
             for other in {picture.root, *(above.pid for above in picture.ancestors(pid))}
             if other in picture.processes
         )
@@ -53,9 +70,6 @@ def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[in
     )
 
 
-def _is_idle(process: Process, waits: Mapping[int, Wait], found: frozenset[int]) -> bool:
-    """Whether nobody of it has a time limit, as far as can be seen."""
+def _is_idle(process: Process, silent: frozenset[int]) -> bool:
     has_timers = process.has_timers or any(file.channel is Channel.TIMER for file in process.files.values())
-    if has_timers or process.handled & _TIMERS:
-        return False
-    return all(tid in found or waits[tid].kind in _IDLE for tid in process.tids)
+    return process.tids <= silent and not has_timers and not process.handled & _TIMERS

@@ -63,10 +63,14 @@ _INTERRUPTIBLE = frozenset({Kind.LOCK, Kind.SHARED, Kind.CHILD, Kind.READ, Kind.
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """One thread's wait, which does not end while all of `released_by` are dead."""
+    """One thread's wait, which does not end while all of `released_by` are dead.
+
+    Nor while `signalled_by`, who could interrupt it by a signal, do nothing.
+    """
 
     kind: Kind
     released_by: frozenset[int] = frozenset()
+    signalled_by: frozenset[int] = frozenset()
 
     @property
     def is_alive(self) -> bool:
@@ -104,17 +108,18 @@ class _InProcess:
             return Wait(kind=Kind.HANDLER)
         # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
         # types Ctrl-C has given up on it; so has a parent, or it works and is asked by `proof.is_deadlock`.
-        senders = (
-            self._not_above if signal.SIGINT in self._handled else self._picture.children(self._process.pid)
-        )
-        released_by = told.released_by.union(*(sender.tids for sender in senders))
-        return replace(told, released_by=released_by - {thread.tid})
+        if signal.SIGCHLD in self._handled:
+            children = [child.tids for child in self._picture.children(self._process.pid)]
+            told = replace(told, released_by=told.released_by.union(*children))
+        if signal.SIGINT in self._handled:
+            told = replace(told, signalled_by=self._not_above - {thread.tid})
+        return told
 
     @cached_property
-    def _not_above(self) -> list[Process]:
-        """This process and those of the tree that are not above it."""
+    def _not_above(self) -> frozenset[int]:
+        """The threads of this process and of those of the tree that are not above it."""
         above = {process.pid for process in self._picture.ancestors(self._process.pid)}
-        return [process for pid, process in self._picture.processes.items() if pid not in above]
+        return frozenset().union(*(p.tids for pid, p in self._picture.processes.items() if pid not in above))
 
     def _plain(self, thread: Thread) -> Wait:
         """By its system call alone."""
