@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from gilgrid import guard
 from gilgrid.errors import WatchExit
-from gilgrid.evidence import Evidence
 from gilgrid.guard import Command, End
-from gilgrid.model import Verdict
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
     from pathlib import Path
 
+    from gilgrid.evidence import Evidence
     from gilgrid.guard import Ending
-
-_SCHEMA = 1
-"""Of the JSON. 1: the first."""
-_UNTOLD = {signal.SIGINT, signal.SIGPIPE}  # a shell says nothing of these either
+    from gilgrid.model import Verdict
 
 
 def command(options: argparse.Namespace) -> int:
@@ -48,16 +44,17 @@ def command(options: argparse.Namespace) -> int:
             in_place=True,
         )
     )
-    evidence = Evidence.from_json(ending.evidence) if ending.evidence else None
     code = exit_code(ending)
-    if report is not None and not report.write(to_json(ending, evidence, argv)):
-        code = WatchExit.GILGRID_FAILED
-    _tell(ending, evidence, options.deadline)
-    return code
+    if ending.end is End.EXITED and report is None:
+        return code  # 20 ms earlier, by what nobody asks for
+    return code if _tell(ending, report, argv, options.deadline) else WatchExit.GILGRID_FAILED
 
 
 def watch_pid(pid: int, options: argparse.Namespace) -> int:
     """Look at a running process once and judge it, without ending it."""
+    from gilgrid.commands.outcome import SCHEMA  # noqa: PLC0415 - see `command`
+    from gilgrid.model import Verdict  # noqa: PLC0415
+
     report = _Report(options.json) if options.json else None
     evidence = guard.examine(pid)
     if evidence is None:
@@ -65,7 +62,7 @@ def watch_pid(pid: int, options: argparse.Namespace) -> int:
         return WatchExit.NOT_FOUND
     is_deadlock = evidence.detected_after is not None
     content = {
-        "schema": _SCHEMA,
+        "schema": SCHEMA,
         "verdict": Verdict.DEADLOCK if is_deadlock else None,  # it has not ended
         "exit_code": None,
         "signal": None,
@@ -89,23 +86,6 @@ def _argv(options: argparse.Namespace) -> list[str]:
     return argv
 
 
-def verdict(ending: Ending) -> Verdict:
-    """What the ending of a command means."""
-    match ending.end:
-        case End.EXITED:
-            return Verdict.OK if ending.exit_code == 0 else Verdict.FAILED
-        case End.NOT_FOUND:
-            return Verdict.FAILED
-        case End.SIGNALLED:
-            return Verdict.CRASH
-        case End.DEADLOCK:
-            return Verdict.DEADLOCK
-        case End.DEADLINE:
-            return Verdict.TIMEOUT
-        case End.CANCELLED | End.LOST:
-            return Verdict.ERROR
-
-
 def exit_code(ending: Ending) -> int:
     """What ``gilgrid watch`` exits with."""
     if ending.end is End.DEADLOCK:
@@ -117,59 +97,31 @@ def exit_code(ending: Ending) -> int:
     return WatchExit.GILGRID_FAILED if ending.exit_code is None else ending.exit_code
 
 
-def to_json(ending: Ending, evidence: Evidence | None, argv: Sequence[str]) -> dict[str, Any]:
-    """The result, for machines. `exit_code` and `signal` are null where gilgrid has ended the command."""
-    seen = asdict(evidence or Evidence())
-    return {
-        "schema": _SCHEMA,
-        "verdict": verdict(ending),
-        "cause": seen.pop("cause"),
-        "exit_code": ending.exit_code,
-        "signal": ending.signal,
-        "seconds": round(ending.seconds, 4),
-        "detected_after": seen.pop("detected_after"),
-        "command": list(argv),
-        "detail": ending.detail,
-        "kept": [process.pid for process in ending.survivors],
-        **seen,
-    }
+def _tell(ending: Ending, report: _Report | None, argv: Sequence[str], deadline_s: float | None) -> bool:
+    """Write the result where it is asked for, say what is to be said; whether that could be written."""
+    from gilgrid.commands.outcome import sentences, to_json, verdict  # noqa: PLC0415 - see `command`
+    from gilgrid.evidence import Evidence  # noqa: PLC0415
 
-
-def sentences(ending: Ending) -> list[str]:
-    """What is to be said of an ending, beside the report of a hang; nothing where all is well."""
-    match ending.end:
-        case End.SIGNALLED if ending.signal not in _UNTOLD:
-            return [f"killed by {_signal_name(ending.signal or 0)}"]
-        case End.NOT_FOUND:
-            return [ending.detail]
-        case End.CANCELLED | End.LOST:
-            return [f"gilgrid itself failed, and has ended the command: {ending.detail}"]
-        case End.DEADLOCK | End.DEADLINE if ending.survivors:
-            pids = [str(process.pid) for process in ending.survivors]
-            end = f"kill -9 {' '.join(pids)}"
-            return [f"kept alive: {', '.join(pids)}; look with gdb -p {pids[0]}, end with {end}"]
-        case _:
-            return []
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _tell(ending: Ending, evidence: Evidence | None, deadline_s: float | None) -> None:
+    evidence = Evidence.from_json(ending.evidence) if ending.evidence else None
+    is_written = report is None or report.write(to_json(ending, evidence, argv))
     hangs = ending.end in {End.DEADLOCK, End.DEADLINE}
-    said = sentences(ending)
-    if not hangs and not said:
-        return
-    _hear_signals_again()
-    with suppress(OSError):  # nobody reads it; the exit code says it too
-        if hangs:
-            _print_hang(evidence or Evidence(), verdict(ending), deadline_s)
-        for sentence in said:
-            _say(sentence)
+    said = sentences(ending, _debugger())
+    if sys.stderr is not None and (hangs or said):
+        _hear_signals_again()
+        with suppress(OSError):  # nobody reads it; the exit code says it too
+            if hangs:
+                _print_hang(evidence or Evidence(), verdict(ending), deadline_s)
+            for sentence in said:
+                _say(sentence)
+    return is_written
+
+
+def _debugger() -> str:
+    """What is kept is nobody's child any more, and Yama lets none but root look at it (ptrace(2))."""
+    with suppress(OSError), open("/proc/sys/kernel/yama/ptrace_scope", encoding="ascii") as file:  # noqa: PTH123
+        if os.geteuid() != 0 and file.read().strip() != "0":
+            return "sudo gdb"
+    return "gdb"
 
 
 def _print_hang(evidence: Evidence, what: Verdict | None, deadline_s: float | None) -> None:

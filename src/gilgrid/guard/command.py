@@ -12,7 +12,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -245,7 +245,7 @@ def _environment(command: Command) -> Iterable[tuple[bytes, bytes]]:
 
 def _packages() -> str:
     """The folder that pystack is in: the keeper, which starts without site-packages, is told of it."""
-    spec = find_spec("pystack")
+    spec = PathFinder.find_spec("pystack")
     return _text(Path(spec.origin).parents[1]) if spec is not None and spec.origin else ""
 
 
