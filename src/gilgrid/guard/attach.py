@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
-from gilgrid.evidence import Evidence
 from gilgrid.guard.prover import Prover
 from gilgrid.guard.sample import Sampler
 from gilgrid.guard.tree import look
+
+if TYPE_CHECKING:
+    from gilgrid.evidence import Evidence
 
 _PATIENCE_S = 1.5
 

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 # asm/unistd_64.h and asm-generic/unistd.h
 _X86_64 = {
-    0: "read", 1: "write", 7: "poll", 17: "pread64", 19: "readv", 20: "writev", 23: "select", 24: "sched_yield",
-    34: "pause", 35: "nanosleep", 43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg",
-    56: "clone", 58: "vfork", 61: "wait4", 72: "fcntl", 73: "flock", 127: "rt_sigpending", 128: "rt_sigtimedwait",
-    130: "rt_sigsuspend", 202: "futex", 219: "restart_syscall", 230: "clock_nanosleep", 232: "epoll_wait",
-    247: "waitid", 270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4", 435: "clone3",
-    441: "epoll_pwait2", 449: "futex_waitv",
+    0: "read", 1: "write", 7: "poll", 19: "readv", 20: "writev", 23: "select", 24: "sched_yield", 34: "pause",
+    35: "nanosleep", 43: "accept", 44: "sendto", 45: "recvfrom", 46: "sendmsg", 47: "recvmsg", 56: "clone",
+    58: "vfork", 61: "wait4", 72: "fcntl", 73: "flock", 128: "rt_sigtimedwait", 130: "rt_sigsuspend",
+    202: "futex", 219: "restart_syscall", 230: "clock_nanosleep", 232: "epoll_wait", 247: "waitid",
+    270: "pselect6", 271: "ppoll", 281: "epoll_pwait", 288: "accept4", 435: "clone3", 441: "epoll_pwait2",
+    449: "futex_waitv",
 }  # fmt: skip
 _AARCH64 = {
     22: "epoll_pwait", 25: "fcntl", 32: "flock", 63: "read", 64: "write", 65: "readv", 66: "writev",
     72: "pselect6", 73: "ppoll", 95: "waitid", 98: "futex", 101: "nanosleep", 115: "clock_nanosleep",
     124: "sched_yield", 128: "restart_syscall", 133: "rt_sigsuspend", 137: "rt_sigtimedwait", 202: "accept",
-    206: "sendto", 207: "recvfrom", 211: "sendmsg", 212: "recvmsg", 220: "clone", 242: "accept4", 260: "wait4",
-    435: "clone3", 441: "epoll_pwait2", 449: "futex_waitv",
+    206: "sendto", 207: "recvfrom", 211: "sendmsg", 212: "recvmsg", 220: "clone", 242: "accept4",
+    260: "wait4", 435: "clone3", 441: "epoll_pwait2", 449: "futex_waitv",
 }  # fmt: skip
 _NAMES = {"x86_64": _X86_64, "aarch64": _AARCH64}
 
@@ -37,7 +37,8 @@ SLEEPS = frozenset({"nanosleep", "clock_nanosleep", "restart_syscall"})
 # Which argument says when the call ends by itself: it points at a struct timespec or timeval, or is an int of
 # milliseconds, where a negative one is no limit.
 TIMEOUT = {
-    "futex": 3, "ppoll": 2, "select": 4, "pselect6": 4, "rt_sigtimedwait": 2, "epoll_pwait2": 3, "futex_waitv": 3,
+    "futex": 3, "ppoll": 2, "select": 4, "pselect6": 4, "rt_sigtimedwait": 2, "epoll_pwait2": 3,
+    "futex_waitv": 3,
 }  # fmt: skip
 MILLISECONDS = {"poll": 2, "epoll_wait": 3, "epoll_pwait": 3}
 

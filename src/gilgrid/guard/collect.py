@@ -1,8 +1,8 @@
 """Takes a picture of a process tree from /proc, without stopping anybody.
 
-Two looks at every thread, 15 ms apart, and between them one at what it waits on: who has not run from the first
-to the second was, at one instant for all of them, as the picture has it. Only who polls for the GIL runs, every
-5 ms, and then that GIL must not have changed hands.
+Two looks at every thread, 15 ms apart, and between them one at what it waits on: who has not run from the
+first to the second was, at one instant for all of them, as the picture has it. Only who polls for the GIL
+runs, every 5 ms, and then that GIL must not have changed hands.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class NothingToSeeError(Exception):
-    """This system does not show what threads wait for; the text says what is missing."""
+    """The system does not show what threads wait for; the text says what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)

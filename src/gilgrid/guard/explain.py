@@ -1,4 +1,4 @@
-"""What was proven, as evidence for people: the threads that hold each other, and what of their stacks tells; pure."""
+"""What was proven, for people: the threads that hold each other, and what of their stacks tells; pure."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _waiter(
 
 
 def _telling(frames: Iterable[Frame]) -> Iterable[Frame]:
-    """The native frames that tell: not those of libc, of the interpreter, or without a name and a neighbour's."""
+    """The native frames that tell: not libc's, not the interpreter's, none without a name twice in a row."""
     before = ""
     for frame in frames:
         library = frame.library.rpartition("/")[2]

@@ -41,7 +41,7 @@ class Mappings:
         return found[-1] if found else ""
 
     def shared_at(self, address: int) -> str:
-        """The identity of the shared memory at `address`, "" where it is private, "?" where others may map it."""
+        """The identity of the shared memory at `address`: "" for private, "?" for what others may come to map."""
         found = self._at(address)
         if found is None or not found[2].endswith("s"):
             return "" if found else "?"
@@ -49,7 +49,7 @@ class Mappings:
         return identity if found[-1].endswith(_DELETED) else "?"
 
     def writable(self, name: str) -> Iterator[tuple[int, int]]:
-        """Start and end of the private writable memory of the programs and libraries named so, with their .bss."""
+        """Start and end of the private writable memory, with .bss, of the program or library named so."""
         before = ""
         for start, end, rights, _, _, _, path in self._found:
             owner = path or before  # what has no name and follows is the .bss

@@ -17,21 +17,23 @@ from gilgrid.guard.picture import Gil
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The struct _gil_runtime_state of CPython (Include/internal/pycore_gil.h), the same from 3.8 to 3.14 up to the
-# condition variable that waiters wait on: interval in microseconds, last holder, locked, number of switches.
+# The struct _gil_runtime_state of CPython (Include/internal/pycore_gil.h), the same from 3.8 to 3.14 up to
+# the condition variable that waiters wait on: interval in microseconds, last holder, locked, number of
+# switches.
 _GIL = struct.Struct("=QQi4xQ")
 _LONGEST_INTERVAL_US = 60_000_000  # sys.setswitchinterval
 # How far into a pthread_cond_t the word lies that its waiters wait on: 40 or 44 up to glibc 2.40.
 _INTO_CONDITION = range(0, 64, 4)
 _LOWEST_ADDRESS = 1 << 16
-# PyThreadState.thread_id lies at 136 to 176 from CPython 3.8 to 3.13, and native_thread_id, from 3.11, behind it.
+# PyThreadState.thread_id lies at 136 to 176 from CPython 3.8 to 3.13, and native_thread_id, from 3.11, behind
+# it.
 _THREAD_STATE_BYTES = 320
 # pthread_t to the tid in it, where it is a pointer to glibc's struct pthread: x86-64, AArch64.
 _TID_IN_PTHREAD = (720, 208)
 
 
 class Memory:
-    """The memory of one process. A place that cannot be read is None; OSError where none of it may be read."""
+    """The memory of one process: None for a place that cannot be read, OSError where none of it may be."""
 
     def __init__(self, pid: int) -> None:
         self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
@@ -58,9 +60,9 @@ class Memory:
     def gil(self, futex: int, tids: Mapping[int, int]) -> Gil | None:
         """The GIL whose waiters wait on the word at `futex`; None where it is of something else.
 
-        `tids` maps thread ids as that process sees them to ours. It is recognised by what it must hold, not by
-        symbols, so that a stripped interpreter is none the worse: a switch interval, a flag, and a last holder
-        which is a thread state that leads to one of the threads.
+        `tids` maps thread ids as that process sees them to ours. It is recognised by what it must hold, not
+        by symbols, so that a stripped interpreter is none the worse: a switch interval, a flag, and a last
+        holder which is a thread state that leads to one of the threads.
         """
         for offset in _INTO_CONDITION:
             found = self.words(futex - offset - _GIL.size, _GIL.format)

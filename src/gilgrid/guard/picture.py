@@ -27,9 +27,9 @@ class Channel(StrEnum):
 class File:
     """One open file descriptor.
 
-    `identity` is equal for two descriptors of one pipe, or of one end of a socket pair; `peer` is the identity
-    of the other end. `outside`: a process that is not of the tree holds it, or may hold it. `pid` is whom a
-    pidfd refers to.
+    `identity` is equal for two descriptors of one pipe, or of one end of a socket pair; `peer` is the
+    identity of the other end. `outside`: a process that is not of the tree holds it, or may hold it. `pid` is
+    whom a pidfd refers to.
     """
 
     channel: Channel
@@ -99,11 +99,11 @@ class Thread:
 class Process:
     """One process.
 
-    `handled` are signals that have a handler and that some thread does not block; `handles_interrupt`: the one of
-    SIGINT is not CPython's, which raises KeyboardInterrupt. `mapped` are the identities of the shared memory that
-    it maps. `memory` is the pid of the first process that has the very same memory, mostly its own. `is_fork`: it
-    runs the program of its parent, by fork(2) alone. `has_timers`: POSIX timers. `refused` says what of it may
-    not be looked at.
+    `handled` are signals that have a handler and that some thread does not block; `handles_interrupt`: the
+    one of SIGINT is not CPython's, which raises KeyboardInterrupt. `mapped` are the identities of the shared
+    memory that it maps. `memory` is the pid of the first process that has the very same memory, mostly its
+    own. `is_fork`: it runs the program of its parent, by fork(2) alone. `has_timers`: POSIX timers. `refused`
+    says what of it may not be looked at.
     """
 
     pid: int

@@ -26,7 +26,7 @@ def dead(waits: Mapping[int, Wait]) -> frozenset[int]:
 
 
 def idle(waits: Mapping[int, Wait]) -> frozenset[int]:
-    """Who has no time limit and waits for nobody who has one, or who runs: only from outside could they wake."""
+    """Who has no time limit, and waits for nobody who has one or runs: only from outside could they wake."""
     found = {tid for tid, wait in waits.items() if wait.kind not in _ACTIVE}
     while True:
         fewer = _unreleased(waits, {tid for tid in found if waits[tid].signalled_by <= found})

@@ -1,8 +1,8 @@
 """Looks at a running tree again and again, and proves its deadlock when there is one.
 
-Samples cost next to nothing and only say when a look is worth it. A look reads /proc, stops nobody, and mostly
-proves by itself. Only where a thread holds the GIL and the native stacks could tell what it waits for are these
-taken, which stops the process for a moment.
+Samples cost next to nothing and only say when a look is worth it. A look reads /proc, stops nobody, and
+mostly proves by itself. Only where a thread holds the GIL and the native stacks could tell what it waits for
+are these taken, which stops the process for a moment.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _PICTURE_SHARE = 0.01  # of one CPU, for pictures that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
 _SETTLE_S = 0.02  # after a stop
 _TO_PERMIT = (
-    "it takes the user of the program, or root; in a container, --cap-add=SYS_PTRACE; and where Yama restricts it "
-    "(/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
+    "it takes the user of the program, or root; in a container, --cap-add=SYS_PTRACE; and where Yama "
+    "restricts it (/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
 )
 _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 
@@ -45,7 +45,8 @@ _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 class Prover:
     """Watches a tree, of which `root` is the pid of the command that is to be judged.
 
-    `evidence` is None until a deadlock is proven; call `look` again once `time.monotonic` is past `next_look`.
+    `evidence` is None until a deadlock is proven; call `look` again once `time.monotonic` is past
+    `next_look`.
     """
 
     def __init__(self, sampler: Sampler, root: int) -> None:

@@ -52,7 +52,7 @@ class _Thread:
 
 
 class Sampler:
-    """The threads of a tree: of all that descend from `above`, and of `above` itself where it is `included`."""
+    """The threads of a tree: of all that descend from `above`, and of `above` itself where `included`."""
 
     def __init__(self, above: int, *, included: bool = False) -> None:
         self._above = above

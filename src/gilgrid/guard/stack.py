@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from gilgrid.evidence import Frame
     from gilgrid.guard.picture import Call
 
-# libgomp is often stripped: it is known by its file. libomp, libiomp5 and what wheels make of the names as well.
+# libgomp is often stripped: it is known by its file. libomp, libiomp5 and what wheels make of the names as
+# well.
 _OPENMP = re.compile(r"lib[gi]?omp\d*[-.]")
 _SYSTEM = re.compile(
     r"(libc|libpthread|ld-linux[^.]*|ld|ld-musl[^.]*|libc\.musl[^.]*)[-.]|linux-vdso|\[vdso\]"

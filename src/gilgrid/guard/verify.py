@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from gilgrid.guard.picture import Process, Thread
 
-# Modules/signalmodule.c: struct { int tripped; PyObject *func; } for each signal below NSIG, 65 on Linux. Those
-# of the 31 real-time signals are hardly ever set and name one object, SIG_DFL: so the array is found.
+# Modules/signalmodule.c: struct { int tripped; PyObject *func; } for each signal below NSIG, 65 on Linux.
+# Those of the 31 real-time signals are hardly ever set and name one object, SIG_DFL: so the array is found.
 _ENTRY = 16
 _SIGNALS = 65
 _ALIKE = bytes(29 * _ENTRY)  # of two neighbours nothing differs
@@ -79,7 +79,8 @@ def _python_handlers(pid: int, memory: Memory) -> Iterator[int]:
 
 def handler_arrays(memory: bytes) -> Iterator[int]:
     """Where in this memory, which begins at a multiple of 16, such an array may lie."""
-    # As one number, the memory is compared with itself an entry further on, a hundred times as fast as in a loop.
+    # As one number, the memory is compared with itself an entry further on, a hundred times as fast as in a
+    # loop.
     number = int.from_bytes(memory, "little")
     differs = (number ^ number >> 8 * _ENTRY).to_bytes(len(memory), "little")
     at = differs.find(_ALIKE)

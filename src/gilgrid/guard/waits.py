@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     Stacks = Mapping[int, Stack]
 
-# The kernel sends these for what the thread itself does, which a blocked one does not, and glibc uses 32 and 33
-# between threads of one process.
+# The kernel sends these for what the thread itself does, which a blocked one does not, and glibc uses 32 and
+# 33 between threads of one process.
 _NO_RELEASE: set[int] = {
     signal.SIGSEGV,
     signal.SIGBUS,
@@ -79,7 +79,7 @@ class Wait:
 
 
 def waits(picture: Picture, stacks: Stacks) -> dict[int, Wait]:
-    """The wait of each thread, by thread id. `stacks` may be empty or lack threads: they make it more precise."""
+    """The wait of each thread, by thread id. `stacks`, of any threads or none, make it more precise."""
     found = {}
     for process in picture.processes.values():
         in_process = _InProcess(picture, process, stacks)
