@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import signal
-from itertools import chain, combinations
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gilgrid.guard.picture import Call, Channel, File
-from gilgrid.guard.proof import dead, is_deadlock, lost
+from gilgrid.guard.proof import dead, idle, is_deadlock, lost
 from gilgrid.guard.waits import Kind, Wait, waits
 from tests.unit.pictures.drawn import (
     ANY_CHILD,
@@ -31,7 +31,7 @@ from tests.unit.pictures.drawn import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from gilgrid.guard.picture import Picture
 
@@ -66,6 +66,27 @@ def test_who_is_released_by_somebody_unknown_is_alive() -> None:
     assert dead({1: waiting(1, 99)}) == set()
 
 
+def interrupted(*signalled_by: int) -> Wait:
+    return Wait(kind=Kind.LOCK, signalled_by=frozenset(signalled_by))
+
+
+@pytest.mark.parametrize("kind", [Kind.RUNNING, Kind.TIMED, Kind.STOPPED])
+def test_who_may_be_sent_a_signal_by_somebody_who_is_not_at_rest_is_alive(kind: Kind) -> None:
+    assert dead({1: interrupted(2), 2: Wait(kind=kind)}) == set()
+    assert dead({1: interrupted(2), 2: waiting(3), 3: Wait(kind=kind)}) == set()
+    assert dead({1: interrupted(2), 2: interrupted(3), 3: Wait(kind=kind)}) == set()
+
+
+@pytest.mark.parametrize("kind", [Kind.OUTSIDE, Kind.HANDLER])
+def test_who_only_waits_sends_no_signal(kind: Kind) -> None:
+    assert dead({1: interrupted(2), 2: Wait(kind=kind)}) == {1}
+    assert dead({1: interrupted(2), 2: waiting(3), 3: Wait(kind=kind)}) == {1}
+
+
+def test_who_could_send_each_other_signals_is_dead() -> None:
+    assert dead({1: interrupted(2), 2: interrupted(1)}) == {1, 2}
+
+
 def test_who_nobody_can_release_is_dead() -> None:
     assert dead({1: waiting()}) == {1}
 
@@ -73,39 +94,53 @@ def test_who_nobody_can_release_is_dead() -> None:
 def random_waits(seed: int) -> dict[int, Wait]:
     chance = random.Random(seed)  # noqa: S311 - no secret
     tids = range(chance.randint(1, 8))
-    strangers = [99] if chance.random() < 0.1 else []
+    everybody = [*tids, 99] if chance.random() < 0.1 else [*tids]
+
+    def some(*counts: int) -> frozenset[int]:
+        return frozenset(chance.sample(everybody, min(chance.choice(counts), len(tids))))
+
     return {
         tid: Wait(
-            kind=chance.choice([Kind.RUNNING, Kind.TIMED, *[Kind.GIL, Kind.LOCK] * 5]),
-            released_by=frozenset(
-                chance.sample(
-                    [*tids, *strangers], chance.choice([0, *[min(n, len(tids)) for n in (1, 1, 2, 3)]])
-                )
-            ),
+            kind=chance.choice([Kind.RUNNING, Kind.TIMED, Kind.OUTSIDE, *[Kind.GIL, Kind.LOCK] * 6]),
+            released_by=some(0, 1, 1, 2, 3),
+            signalled_by=some(0, 0, 0, 1, 2),
         )
         for tid in tids
     }
 
 
-def could_all_be_dead(told: Mapping[int, Wait], some: frozenset[int]) -> bool:
+def could_all_be_idle(told: Mapping[int, Wait], some: frozenset[int]) -> bool:
+    """Whether none of them has a time limit, and none could be woken from outside the set."""
+    active = (Kind.RUNNING, Kind.TIMED, Kind.STOPPED)
+    return all(
+        told[tid].kind not in active and told[tid].released_by | told[tid].signalled_by <= some
+        for tid in some
+    )
+
+
+def could_all_be_dead(told: Mapping[int, Wait], some: frozenset[int], silent: frozenset[int]) -> bool:
     """Whether none of them may go on by itself or could be released from outside the set."""
-    return all(not told[tid].is_alive and not told[tid].released_by - some for tid in some)
+    return all(
+        not told[tid].is_alive and told[tid].released_by <= some and told[tid].signalled_by <= silent
+        for tid in some
+    )
 
 
-def subsets(tids: Mapping[int, Wait]) -> Iterator[frozenset[int]]:
+def subsets(tids: Mapping[int, Wait]) -> list[frozenset[int]]:
     sizes = range(len(tids) + 1)
-    return map(frozenset, chain.from_iterable(combinations(tids, size) for size in sizes))
+    return [frozenset(some) for size in sizes for some in combinations(tids, size)]
 
 
 def test_the_dead_are_the_union_of_all_sets_that_could_be_dead() -> None:
     sizes = set()
     for seed in range(500):
         told = random_waits(seed)
-        found = dead(told)
-        sizes.add(len(found))
-        assert could_all_be_dead(told, found), seed
-        possible = (some for some in subsets(told) if could_all_be_dead(told, some))
-        assert found == frozenset().union(*possible), seed
+        silent = frozenset().union(*(some for some in subsets(told) if could_all_be_idle(told, some)))
+        possible = [some for some in subsets(told) if could_all_be_dead(told, some, silent)]
+        assert idle(told) == silent, seed
+        assert dead(told) == frozenset().union(*possible), seed
+        assert dead(told) in possible, seed
+        sizes.add(len(dead(told)))
     assert sizes >= {0, 1, 2, 3, 4, 5}, "the graphs are too much alike"
 
 
@@ -162,13 +197,11 @@ def test_a_command_is_lost_that_only_waits_while_a_child_hangs(call: Call) -> No
     assert deadlocked(picture(process(100, call, call), HANGS))
 
 
-@pytest.mark.xfail(strict=True, reason="missed: only what waits for something outside counts as idle")
 @pytest.mark.parametrize("call", [LOCK, joins(100), gil(100)])
 def test_a_command_only_waits_whose_other_threads_wait_for_its_idle_ones(call: Call) -> None:
     assert deadlocked(picture(process(100, SERVES, call), HANGS))
 
 
-@pytest.mark.xfail(strict=True, reason="missed: only what waits for something outside counts as idle")
 def test_a_command_only_waits_that_waits_for_a_child_which_only_waits() -> None:
     serves = process(200, SERVES, parent=100)
     assert deadlocked(picture(process(100, child(200)), serves, process(300, LOCK, parent=200)))
@@ -196,6 +229,10 @@ def test_a_parent_that_works_or_gives_up_after_a_time_may_end_a_child_that_hangs
 )
 def test_a_parent_with_a_timer_may_end_a_child_that_hangs(facts: dict[str, Any]) -> None:
     assert not deadlocked(picture(process(100, SERVES, **facts), HANGS))
+
+
+def test_a_parent_whose_threads_wait_for_one_that_works_may_end_a_child_that_hangs() -> None:
+    assert not deadlocked(picture(process(100, SERVES, joins(102), RUNS), HANGS))
 
 
 def test_a_parent_that_waits_for_a_signal_only_waits() -> None:

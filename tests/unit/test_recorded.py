@@ -50,19 +50,19 @@ DEADLOCKS = {
     "python-lock-order-3.13": Expected(
         cause=Cause.LOCK_ORDER, cycle=(101, 102), dead=frozenset({100, 101, 102})
     ),
-    "python-import-lock-3.10": Expected(cause=Cause.IMPORT_LOCK),
+    "python-import-lock-3.10": Expected(cause=Cause.IMPORT_LOCK, cycle=(101, 100)),
     "python-queue-join-3.11": Expected(cause=Cause.QUEUE_JOIN),
     "python-thread-left-at-exit-stripped": Expected(cause=Cause.JOIN_AT_SHUTDOWN),
     "python-lock-lost-in-fork-3.11": Expected(
         cause=Cause.FORK_LOST_LOCK, cycle=(200,), dead=frozenset({100, 101, 200})
     ),
-    "processes-full-pipe-3.8": Expected(cause=Cause.FULL_PIPE, cycle=(100, 200), dead=frozenset({100, 200})),
+    "processes-full-pipe-3.8": Expected(cause=Cause.FULL_PIPE, cycle=(200, 100), dead=frozenset({100, 200})),
     "processes-pipes-3.9": Expected(cause=Cause.PIPE_CYCLE, cycle=(100, 200), dead=frozenset({100, 200})),
     "processes-socket-pair-3.12": Expected(
         cause=Cause.PIPE_CYCLE, cycle=(100, 200), dead=frozenset({100, 200})
     ),
     "processes-queue-joined-before-it-is-read-3.10": Expected(
-        cause=Cause.QUEUE_JOIN, cycle=(100, 201), dead=frozenset({100, 200, 201})
+        cause=Cause.QUEUE_JOIN, cycle=(201, 100), dead=frozenset({100, 200, 201})
     ),
     "processes-subprocess-run-3.13": Expected(
         cause=Cause.SELF_DEADLOCK, cycle=(200,), dead=frozenset({100, 200})
@@ -79,12 +79,6 @@ LIVE = {
     "waits-event-by-timer-3.11": "an event that a timer ends",
     "native-mutex-lost-in-fork-3.12": "a child hangs, and a thread of its parent sleeps who could end it",
     "waits-thread-gives-up-on-child-3.12": "a thread of the parent ends the child that hangs",
-}
-
-IMPRECISE = {
-    "python-lock-order-3.13": "main's join is taken for the cycle, not the locks it waits for",
-    "openmp-after-fork-3.10": "who could send main SIGINT is taken for whom it waits for",
-    "python-lock-lost-in-fork-3.11": "who could send main SIGINT is taken for whom it waits for",
 }
 
 
@@ -113,19 +107,11 @@ def test_a_recorded_deadlock_is_proven_without_stacks_unless_its_threads_run(nam
     assert is_deadlock(picture, plain, dead(plain)) != DEADLOCKS[name].needs_stacks
 
 
-@pytest.mark.parametrize("name", sorted(DEADLOCKS.keys() - IMPRECISE.keys()))
+@pytest.mark.parametrize("name", DEADLOCKS)
 def test_a_recorded_deadlock_has_its_cause_and_its_cycle(name: str) -> None:
     evidence = explained(name)
     assert (evidence.cause, evidence.cycle) == (DEADLOCKS[name].cause, DEADLOCKS[name].cycle)
     assert len(evidence.threads) + evidence.others == len(DEADLOCKS[name].dead)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=why)) for name, why in IMPRECISE.items()],
-)
-def test_a_recorded_deadlock_should_have_its_cause_and_its_cycle(name: str) -> None:
-    test_a_recorded_deadlock_has_its_cause_and_its_cycle(name)
 
 
 @pytest.mark.parametrize("name", LIVE)

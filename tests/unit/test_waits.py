@@ -401,11 +401,19 @@ def test_a_handler_of_what_only_the_thread_itself_brings_about_releases_nobody(n
 def test_python_s_handler_of_sigint_could_be_run_by_all_that_are_not_above() -> None:
     drawn = picture(
         process(50, RUNS),
-        process(100, LOCK, parent=50, handled=frozenset({signal.SIGINT})),
+        process(100, LOCK, LOCK, parent=50, handled=frozenset({signal.SIGINT})),
         *CHILDREN,
         process(400, LOCK, parent=50),
     )
-    assert wait(drawn, 100) == Wait(kind=Kind.LOCK, released_by=released_by(200, 300, 400))
+    assert wait(drawn, 100) == Wait(
+        kind=Kind.LOCK, released_by=released_by(101), signalled_by=released_by(101, 200, 300, 400)
+    )
+
+
+@pytest.mark.parametrize("call", [gil(101), mutex(101), joins(101), BARRIER])
+def test_no_signal_releases_who_waits_for_a_thread(call: Call) -> None:
+    drawn = picture(process(100, call, gil(100), handled=frozenset({signal.SIGINT, signal.SIGCHLD})))
+    assert wait(drawn, 100).signalled_by == released_by()
 
 
 def test_a_handler_of_sigint_of_the_program_s_own_could_release_who_waits() -> None:
@@ -423,6 +431,14 @@ def test_sigint_could_be_sent_by_a_thread_of_the_same_process(call: Call) -> Non
 def test_a_handler_of_sigchld_is_run_by_children() -> None:
     drawn = picture(process(100, LOCK, handled=frozenset({signal.SIGCHLD})), *CHILDREN)
     assert wait(drawn, 100) == Wait(kind=Kind.LOCK, released_by=released_by(200))
+
+
+def test_handlers_of_sigint_and_of_sigchld_are_run_by_their_senders() -> None:
+    both = frozenset({signal.SIGINT, signal.SIGCHLD})
+    drawn = picture(process(100, LOCK, handled=both), *CHILDREN, process(400, LOCK))
+    assert wait(drawn, 100) == Wait(
+        kind=Kind.LOCK, released_by=released_by(200), signalled_by=released_by(200, 300, 400)
+    )
 
 
 def test_no_handler_no_help() -> None:
