@@ -96,7 +96,7 @@ def _fdinfo(pid: int, fd: int) -> dict[str, str]:
 
 
 def _unix_sockets() -> list[tuple[str, str, bool]]:
-    """Each connected Unix socket of this network namespace, its peer, and whether it holds something unread."""
+    """Each connected Unix socket of this network namespace, its peer, and whether some of it is unread."""
     import socket  # noqa: PLC0415 - 8 ms that most pictures do not need
 
     shown = _UDIAG_SHOW_PEER | _UDIAG_SHOW_RQLEN

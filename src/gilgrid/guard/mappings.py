@@ -41,7 +41,7 @@ class Mappings:
         return found[-1] if found else ""
 
     def shared_at(self, address: int) -> str:
-        """The identity of the shared memory at `address`: "" for private, "?" for what others may come to map."""
+        """The identity of the shared memory at `address`: "" for private, "?" for what others may map."""
         found = self._at(address)
         if found is None or not found[2].endswith("s"):
             return "" if found else "?"

@@ -76,7 +76,7 @@ class Prover:
 
     def last_words(self, *, may_stop: bool = True) -> Evidence:
         """What is proven even so, or what the threads are at; without `may_stop`, as far as Python tells."""
-        self.sampler.walk()
+        self.sampler.walk(whole=True)
         self.sampler.sample()
         try:
             may_be_lost((), ())
@@ -116,7 +116,7 @@ class Prover:
             picture = verified(picture, found)
             plain = waits(picture, {})
             found = dead(plain)
-            if is_deadlock(picture, plain, found):
+            if is_deadlock(picture, plain, found) and self.sampler.walk(whole=True):
                 return self._explained(picture, found)
         if time.monotonic() >= self._next_stop:
             for pid in _worth_a_stop(picture, plain):
@@ -142,7 +142,8 @@ class Prover:
         after = verified(after, dead(waits(after, told)))
         precise = waits(after, told)
         found = dead(precise)
-        if is_deadlock(after, precise, found) and _unchanged(before, after, found):
+        is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)
+        if is_proven and self.sampler.walk(whole=True):
             return self._explained(after, found, told)
         return None
 

@@ -89,7 +89,7 @@ class Reader:
         )
 
     def _mutex_owner(self, address: int) -> int | None:
-        """The owner of the pthread_mutex_t at `address`: 0 for no thread of ours, None where there is no mutex."""
+        """The owner of the pthread_mutex_t at `address`: 0 for a stranger, None where there is no mutex."""
         mutex = self._memory.words(address, _MUTEX)
         if mutex is None:
             return None

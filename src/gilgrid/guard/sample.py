@@ -9,17 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.tree import everyone
+from gilgrid.guard.tree import look
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
 _WINDOW = 6  # samples
 _BUSY_SHARE = 0.03  # of one CPU
 _SPINS_SHARE = 0.8
 _POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second, on a starved machine fewer
 _QUIET_S = 1.0
-_WALK_SHARE = 0.02  # of one CPU, for walks through all of /proc
 
 
 @dataclass
@@ -60,8 +59,7 @@ class Sampler:
         self._used: deque[tuple[float, float]] = deque()
         self._at: deque[float] = deque(maxlen=_WINDOW + 1)
         self._threads: dict[int, dict[int, _Thread]] = {}
-        self._walked = 0.0
-        self._next_walk = 0.0
+        self._strangers: set[int] = set()
 
     @property
     def pids(self) -> list[int]:
@@ -112,28 +110,29 @@ class Sampler:
         (since, then_s), (until, now_s) = self._used[0], self._used[-1]
         return until - since >= _QUIET_S and abs(now_s - then_s) < _BUSY_SHARE * (until - since)
 
-    def walk(self) -> bool:
-        """Find processes that have come since the last walk; whether the known ones are all there are.
+    def walk(self, *, whole: bool = False) -> bool:
+        """Find processes that have come; whether the known ones are all there are.
 
-        Not when it would cost too much, and not when nobody has run who could have started one.
+        Who was found to be of no concern is not asked again, unless in a `whole` walk: its pid may be another's.
         """
-        begun = time.monotonic()
-        if self._threads and self._walked > self.last_ran:
-            return True
-        if begun < self._next_walk:
-            return False
-        children: dict[int, list[int]] = {}
-        for process in everyone():
-            children.setdefault(process.parent, []).append(process.pid)
-        found = [self._above] if self._included else list(children.get(self._above, []))
-        for pid in found:  # grows while it is walked
-            found += children.get(pid, ())
-        fresh = [pid for pid in found if pid not in self._threads and pid != os.getpid()]
+        if whole:
+            self._strangers.clear()
+        # pathlib costs 15 ms to import
+        present = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+        self._strangers &= present
+        unknown = present - self._strangers - self._threads.keys()
+        parents = {pid: found.parent for pid in unknown if (found := look(pid))}
+        fresh = {pid for pid in parents if self._descends(pid, parents)} - {os.getpid()}
         self._threads |= {pid: {} for pid in fresh}
-        self._walked = begun
-        now = time.monotonic()
-        self._next_walk = now + (now - begun) / _WALK_SHARE
+        self._strangers |= parents.keys() - fresh
         return not fresh
+
+    def _descends(self, pid: int, parents: Mapping[int, int]) -> bool:
+        if pid == self._above:
+            return self._included
+        while pid in parents and pid != self._above:
+            pid = parents[pid]
+        return pid == self._above or pid in self._threads
 
     def sample(self) -> None:
         """Look at every thread of every known process; forget those that have gone."""
