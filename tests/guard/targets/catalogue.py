@@ -6,6 +6,7 @@ Plain data, for tests and benchmarks: `TARGETS` by name. What a target does stan
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,12 @@ class Target:
     def command(self, python: str) -> list[str]:
         """What to execute."""
         return [part.format(python=python, programs=PROGRAMS) for part in self.argv]
+
+    def environment(self, path: Iterable[Path]) -> dict[str, str]:
+        """What to execute it in, with the folders that `build` gave; nothing from outside steers OpenMP."""
+        steers = ("OMP_", "GOMP_", "KMP_")
+        env = {name: value for name, value in os.environ.items() if not name.startswith(steers)}
+        return env | {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONUNBUFFERED": "1"} | dict(self.env)
 
     def unsuitable(self, version: tuple[int, int]) -> str:
         """Why that CPython cannot run it; empty if it can."""
@@ -351,8 +358,8 @@ def locks() -> Iterator[Target]:
             "lost-wakeup",
         ),
         ("lock-twice", "the only thread wants the lock that it has", "self-deadlock"),
-        ("lock-of-an-ended-thread", "a lock whose owner has ended", "lost-wakeup"),
-        ("rlock-of-an-ended-thread", "a reentrant lock whose owner has ended", "lost-wakeup"),
+        ("lock-of-an-ended-thread", "a lock whose owner has ended", "lost-wakeup self-deadlock"),
+        ("rlock-of-an-ended-thread", "an RLock whose owner has ended", "lost-wakeup self-deadlock"),
         ("condition-unnotified", "a condition that nobody is left to notify", "lost-wakeup"),
         ("event-unset", "three threads wait for an event that none sets", "lost-wakeup"),
         ("semaphore-unreleased", "a semaphore that nobody is left to release", "lost-wakeup"),

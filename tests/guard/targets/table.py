@@ -138,11 +138,7 @@ class Runs:
     ) -> int | None:
         """The exit code, None when it had none in time."""
         mark = f"{self.mark}-{uuid.uuid4().hex}"
-        env = {
-            key: value for key, value in os.environ.items() if not key.startswith(("OMP_", "KMP_", "GOMP_"))
-        }
-        env |= target.env
-        env |= {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONUNBUFFERED": "1", MARK: mark}
+        env = target.environment(path) | {MARK: mark}
         with output.open("wb") as file, subprocess.Popen(
             command,
             env=env,
@@ -215,6 +211,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1, metavar="N", help="of each target, default: 1")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="runs at a time, default: 1")
     parser.add_argument("--only", action="append", metavar="PATTERN", help="as 'openmp-*'; several times")
+    parser.add_argument("--verdict", choices=EXIT_CODES, help="only those of which this is expected")
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="what runs the targets")
     parser.add_argument("--deadline", type=float, default=20.0, metavar="S", help="default: 20")
     parser.add_argument("--load", action="store_true", help="keep every core busy meanwhile")
@@ -224,7 +221,12 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="only show the targets")
     options = parser.parse_args()
     options.build = options.build or Path(tempfile.gettempdir(), f"gilgrid-targets-{os.getuid()}")
-    chosen = [t for t in TARGETS.values() if any(fnmatch.fnmatch(t.name, p) for p in options.only or ["*"])]
+    chosen = [
+        target
+        for target in TARGETS.values()
+        if any(fnmatch.fnmatch(target.name, pattern) for pattern in options.only or ["*"])
+        and options.verdict in (None, target.verdict)
+    ]
     if options.list:
         for target in chosen:
             print(f"{target.name:52} {target.verdict:9} {' '.join(target.causes):32} {target.about}")

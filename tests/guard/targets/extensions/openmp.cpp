@@ -29,7 +29,20 @@ PyObject* barrier(PyObject*, PyObject* args) {
   return PyLong_FromLong(counted);
 }
 
-// As above, inside a loop: the barrier is the one at the end of the loop, and each thread calls back many
+// As above, but the master does not call back: in a sub-interpreter it would wait for the GIL that it holds.
+PyObject* barrier_for_workers(PyObject*, PyObject* args) {
+  int threads, held;
+  if (!PyArg_ParseTuple(args, "ip", &threads, &held)) return nullptr;
+  counted = 0;
+  {
+    Released released(held);
+#pragma omp parallel num_threads(threads)
+    if (omp_get_thread_num() != 0) count_up();
+  }
+  return PyLong_FromLong(counted);
+}
+
+// As `barrier`, inside a loop: the barrier is the one at the end of the loop, and each thread calls back many
 // times.
 PyObject* loop(PyObject*, PyObject* args) {
   int threads, held;
@@ -138,6 +151,7 @@ PyObject* many_regions(PyObject*, PyObject* args) {
 
 PyMethodDef methods[] = {
     {"barrier", barrier, METH_VARARGS, nullptr},
+    {"barrier_for_workers", barrier_for_workers, METH_VARARGS, nullptr},
     {"loop", loop, METH_VARARGS, nullptr},
     {"critical", critical, METH_VARARGS, nullptr},
     {"touch", touch, METH_VARARGS, nullptr},

@@ -110,7 +110,7 @@ def process_pool_executor() -> None:
 
 def subinterpreters() -> None:
     """Sub-interpreters that compute, each called by a thread."""
-    program = f"import time; until = time.monotonic() + {LATER_S}\nwhile time.monotonic() < until: pass"
+    program = f"import time\nwhile time.monotonic() < {time.monotonic() + LATER_S}: pass"
     in_threads(lambda: run_inside(program), 3)
 
 
