@@ -123,8 +123,9 @@ def started(command: Sequence[str], roll: Roll, **options: Any) -> subprocess.Po
 # What it inherits
 
 
+SIGNALS = ("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")  # itself: a shell has its own mind about them
 LOOK = """
-grep -E '^(Sig(Blk|Ign)|Umask|Cpus_allowed|NoNewPrivs)' /proc/self/status
+grep -E '^(Umask|Cpus_allowed|NoNewPrivs)' /proc/self/status
 cat /proc/self/limits
 cut -d ' ' -f 5-8,18-19 /proc/self/stat
 for fd in /proc/self/fd/*; do echo $fd $(readlink $fd); done
@@ -134,7 +135,8 @@ tr '\\0' '\\n' < /proc/self/environ
 
 
 @pytest.mark.parametrize("ways", ["plain", "odd"])
-def test_it_finds_everything_as_without_gilgrid(tmp_path: Path, ways: str) -> None:
+@pytest.mark.parametrize("command", [SIGNALS, shell(LOOK)], ids=["signals", "the rest"])
+def test_it_finds_everything_as_without_gilgrid(tmp_path: Path, command: tuple[str, ...], ways: str) -> None:
     opened = ("bash", "-c", 'exec 9>>nine 80<>eighty <&-; exec "$@"', "bash") if ways == "odd" else ()
 
     def prepare() -> None:
@@ -153,7 +155,7 @@ def test_it_finds_everything_as_without_gilgrid(tmp_path: Path, ways: str) -> No
     for prefix in ((), (*WATCH, "--")):
         with (tmp_path / "seen").open("w+") as file:
             done = subprocess.run(
-                [*opened, *prefix, *shell(LOOK)],
+                [*opened, *prefix, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.PIPE,
@@ -167,7 +169,7 @@ def test_it_finds_everything_as_without_gilgrid(tmp_path: Path, ways: str) -> No
     # The pipe of stderr is another one for each, and what lists the descriptors gets a process of its own.
     plain, watched = (re.sub(r"pipe:\[\d+\]", "pipe", text) for _, text in seen)
     assert watched == plain
-    assert ("/proc/self/fd/80" in plain) == (ways == "odd")
+    assert ("/proc/self/fd/80" in plain) == (ways == "odd" and command is not SIGNALS)
 
 
 def test_all_that_it_reads_and_writes_is_untouched() -> None:
@@ -194,7 +196,7 @@ def test_all_that_it_reads_and_writes_is_untouched() -> None:
 
 
 def test_the_words_of_the_command_are_its_own() -> None:
-    words = ("--deadline", "1", "--json", "-x", "--", "--keep", "--help", "--version", "--=", "-", "")
+    words = ("--deadline", "1", "--json", "-x", "--=", "--", "--keep", "--help", "--version", "-", "")
     program = "import sys; print(sys.argv[1:])"
     for dashes in ((), ("--",)):
         done = watch(*dashes, *python(program, *words))
@@ -349,6 +351,22 @@ def test_a_signal_reaches_the_command_once(
     assert roll.line() == "last"
     command.stdin.close()
     assert roll.line() == f"[{int(number)}]"
+    assert command.wait(PATIENCE_S) == 42
+
+
+@BOTH
+def test_a_command_that_leaves_its_process_group_gets_what_is_sent_to_that(
+    prefix: tuple[str, ...], roll: Roll
+) -> None:
+    # Without gilgrid it leads the group, and stays in it.
+    program = COUNT.replace("got = []", "got = []\nos.setpgid(0, 0)", 1)
+    command = started([*prefix, *python(program, str(roll.fd))], roll, stdin=subprocess.PIPE)
+    assert command.stdin is not None
+    roll.line()
+    os.killpg(command.pid, signal.SIGTERM)
+    assert roll.line() == "got one"
+    command.stdin.close()
+    assert roll.line() == f"[{int(signal.SIGTERM)}]"
     assert command.wait(PATIENCE_S) == 42
 
 
