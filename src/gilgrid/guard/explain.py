@@ -73,7 +73,7 @@ def at_the_deadline(
             _waiter(process, thread, told[thread.tid], stacks, holders, is_dead=False)
             for process, thread in shown[:_MOST_THREADS]
         ),
-        others=max(0, len(everybody) - _MOST_THREADS),
+        others=len(everybody) - len(shown[:_MOST_THREADS]),
         not_permitted=not_permitted,
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -138,6 +139,11 @@ class Picture:
         for process in self.processes.values():
             for thread in process.threads:
                 yield process, thread
+
+    @cached_property
+    def tids(self) -> frozenset[int]:
+        """All threads."""
+        return frozenset(thread.tid for _, thread in self.threads())
 
     def gils(self) -> Iterator[Gil]:
         """The GILs that some thread waits for."""

@@ -52,24 +52,17 @@ def lost(picture: Picture, found: frozenset[int]) -> list[Process]:
 
 
 def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[int]) -> bool:
-    """Whether the command is lost: a process is, and all above it, up to the command itself, only wait.
+    """Whether the command is lost: it is itself, or some process of it is and all others are at rest.
 
-    A parent that works, or waits for some time only, may be about to end its child and go on without it.
+    One that works, or waits for some time only, may be about to end a hung process, and to go on without it.
     """
     gone = {process.pid for process in lost(picture, found)}
-    if not gone:
-        return False
+    if not gone or picture.root in gone:
+        return bool(gone)
     silent = idle(waits)
-    return any(
-        all(
-            other in gone or _is_idle(picture.processes[other], silent)
-            for other in {picture.root, *(above.pid for above in picture.ancestors(pid))}
-            if other in picture.processes
-        )
-        for pid in gone
-    )
+    return all(_is_at_rest(other, silent) for pid, other in picture.processes.items() if pid not in gone)
 
 
-def _is_idle(process: Process, silent: frozenset[int]) -> bool:
+def _is_at_rest(process: Process, silent: frozenset[int]) -> bool:
     has_timers = process.has_timers or any(file.channel is Channel.TIMER for file in process.files.values())
     return process.tids <= silent and not has_timers and not process.handled & _TIMERS

@@ -58,8 +58,8 @@ class Reader:
             reads, writes = (self._polled if "poll" in name else self._selected)(arguments)
             return replace(call, reads=reads, writes=writes)
         if name == "wait4":
-            pid = arguments[0] - (1 << 32 if arguments[0] >= 1 << 31 else 0)
-            return replace(call, who=pid if pid > 0 else _ANY)
+            pid = arguments[0] & 0xFFFFFFFF  # an int: negative ones are groups of children
+            return replace(call, who=pid if pid < 1 << 31 and pid else _ANY)
         if name == "waitid" and arguments[0] in (_P_ALL, _P_PID):
             return replace(call, who=arguments[1] if arguments[0] == _P_PID else _ANY)
         return call

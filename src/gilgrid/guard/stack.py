@@ -85,9 +85,14 @@ class Stack:
         return None
 
     @property
-    def is_once(self) -> bool:
+    def waits_for_once(self) -> bool:
         """Whether that is a once and not a static variable."""
         return any(_ONCE.match(frame.function) for frame in self.native[: _WAITS_WITH + 1])
+
+    @property
+    def runs_once(self) -> bool:
+        """Whether it runs what a once is to run, and does not wait for another to do so."""
+        return not self.waits_for_once and any(_ONCE.search(frame.function) for frame in self.native)
 
     def is_inside(self, function: Frame) -> bool:
         """Whether it is in that function and does not wait there for somebody else to leave it."""

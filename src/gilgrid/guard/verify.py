@@ -42,17 +42,42 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def verified(picture: Picture, dead: Collection[int]) -> Picture:
     """The picture, with what the proof that these threads are dead would have to know besides."""
+    foreign = _mapped_elsewhere(picture)
     processes = {
-        pid: process if process.tids.isdisjoint(dead) else _verified(process)
+        pid: process if process.tids.isdisjoint(dead) else _verified(process, foreign)
         for pid, process in picture.processes.items()
     }
     return Picture(root=picture.root, processes=processes)
 
 
-def _verified(process: Process) -> Process:
-    threads = tuple(_timed_by_socket(process, thread) for thread in process.threads)
+def _verified(process: Process, foreign: frozenset[str]) -> Process:
+    threads = (_timed_by_socket(process, thread) for thread in process.threads)
     handles_interrupt = signal.SIGINT in process.handled and _has_own_interrupt_handler(process.pid)
-    return replace(process, threads=threads, handles_interrupt=handles_interrupt)
+    return replace(
+        process,
+        threads=tuple(_shared_with_others(thread, foreign) for thread in threads),
+        handles_interrupt=handles_interrupt,
+    )
+
+
+def _mapped_elsewhere(picture: Picture) -> frozenset[str]:
+    """Of the shared memory in which threads wait, what a process outside the tree maps as well."""
+    asked = {thread.call.futex.shared for _, thread in picture.threads() if thread.call and thread.call.futex}
+    if asked <= {""}:
+        return frozenset()
+    found: set[str] = set()
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 15 ms to import
+        if name.isdigit() and int(name) not in picture.processes:
+            with suppress(OSError):
+                found |= asked & Mappings(int(name)).shared
+    return frozenset(found)
+
+
+def _shared_with_others(thread: Thread, foreign: frozenset[str]) -> Thread:
+    futex = thread.call.futex if thread.call else None
+    if thread.call is None or futex is None or futex.shared not in foreign:
+        return thread
+    return replace(thread, call=replace(thread.call, futex=replace(futex, shared="?")))
 
 
 def _has_own_interrupt_handler(pid: int) -> bool:

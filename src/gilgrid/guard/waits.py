@@ -65,7 +65,7 @@ _INTERRUPTIBLE = frozenset({Kind.LOCK, Kind.SHARED, Kind.CHILD, Kind.READ, Kind.
 class Wait:
     """One thread's wait, which does not end while all of `released_by` are dead.
 
-    Nor while `signalled_by`, who could interrupt it by a signal, do nothing.
+    Nor while `signalled_by` do nothing, who could send a signal: to it, or to a process that it waits for.
     """
 
     kind: Kind
@@ -112,7 +112,7 @@ class _InProcess:
             children = [child.tids for child in self._picture.children(self._process.pid)]
             told = replace(told, released_by=told.released_by.union(*children))
         if signal.SIGINT in self._handled:
-            told = replace(told, signalled_by=self._not_above - {thread.tid})
+            told = replace(told, signalled_by=told.signalled_by | self._not_above - {thread.tid})
         return told
 
     @cached_property
@@ -131,7 +131,7 @@ class _InProcess:
         if call.timed:
             return Wait(kind=Kind.TIMED)
         if call.who is not None:
-            return self._child(call.who)
+            return self._child(thread.tid, call.who)
         if call.reads or call.writes:
             return self._files(thread.tid, call)
         return Wait(kind=Kind.OUTSIDE)
@@ -162,11 +162,12 @@ class _InProcess:
         )
         return Wait(kind=kind, released_by=self._picture.same_memory(self._process) - {tid})
 
-    def _child(self, who: int) -> Wait:
+    def _child(self, tid: int, who: int) -> Wait:
         children = [p for p in self._picture.children(self._process.pid) if who in (-1, p.pid)]
         if not children or not all(child.threads for child in children):
             return Wait(kind=Kind.OUTSIDE)  # one has just ended, or is none of the tree
-        return Wait(kind=Kind.CHILD, released_by=frozenset().union(*(child.tids for child in children)))
+        released_by = frozenset().union(*(child.tids for child in children))
+        return Wait(kind=Kind.CHILD, released_by=released_by, signalled_by=self._picture.tids - {tid})
 
     def _files(self, tid: int, call: Call) -> Wait:
         released_by: frozenset[int] = frozenset()
@@ -175,7 +176,8 @@ class _InProcess:
             if holders is None:
                 return Wait(kind=Kind.OUTSIDE)
             released_by |= holders
-        return Wait(kind=Kind.READ if call.reads else Kind.WRITE, released_by=released_by - {tid})
+        kind = Kind.READ if call.reads else Kind.WRITE
+        return Wait(kind=kind, released_by=released_by - {tid}, signalled_by=self._picture.tids - {tid})
 
     def _other_end(self, fd: int, *, reading: bool, writing: bool) -> frozenset[int] | None:
         """The threads that could end a wait for this file; None where others could."""
@@ -232,10 +234,15 @@ class _InProcess:
         return plain if plain.kind is Kind.RUNNING else replace(plain, kind=Kind.BARRIER)
 
     def _for_initialiser(self, tid: int, frame: Frame, stack: Stack, plain: Wait) -> Wait:
-        kind = Kind.ONCE if stack.is_once else Kind.INITIALISER
-        inside = frozenset(
-            other for other, told in self._stacks.items() if other != tid and told.is_inside(frame)
-        )
-        # One at a time is inside. Where more could be, or a stack is not known, it may be anybody.
-        is_sure = len(inside) == 1 and self._stacks.keys() == self._process.tids
-        return Wait(kind=kind, released_by=inside if is_sure else plain.released_by)
+        others = {other: told for other, told in self._stacks.items() if other != tid}
+        if stack.waits_for_once:
+            kind, inside = Kind.ONCE, [other for other, told in others.items() if told.runs_once]
+        else:
+            kind, inside = (
+                Kind.INITIALISER,
+                [other for other, told in others.items() if told.is_inside(frame)],
+            )
+            # One at a time initialises. Where more are in that function it may be either, or a third.
+            inside = inside if len(inside) == 1 else []
+        is_sure = inside and self._stacks.keys() == self._process.tids
+        return Wait(kind=kind, released_by=frozenset(inside) if is_sure else plain.released_by)
