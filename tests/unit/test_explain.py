@@ -194,7 +194,6 @@ def test_at_the_deadline_twelve_threads_are_shown() -> None:
     assert evidence.others == 8
 
 
-@pytest.mark.xfail(strict=True, reason="those that are not shown are counted from twelve on, however few are")
 def test_at_the_deadline_who_is_not_shown_is_counted() -> None:
     evidence = at_end(picture(process(100, SLEEPS, LOCK, LOCK)))
     assert tids(evidence) == [100]

@@ -19,6 +19,7 @@ from gilgrid.guard import calls
 from gilgrid.guard.collect import collect
 from gilgrid.guard.mappings import Mappings
 from gilgrid.guard.proof import dead
+from gilgrid.guard.verify import verified
 from gilgrid.guard.waits import waits
 
 if TYPE_CHECKING:
@@ -148,26 +149,32 @@ def test_the_mappings_of_a_process_that_is_not_there_may_not_be_read() -> None:
 
 WAITS = """
 import ctypes, mmap, sys
-page = mmap.mmap(int(sys.argv[1]), mmap.PAGESIZE)
-ctypes.CDLL(None).sem_wait(ctypes.byref(ctypes.c_char.from_buffer(page)))
+libc, page = ctypes.CDLL(None), mmap.mmap(int(sys.argv[1]), mmap.PAGESIZE)
+semaphore = ctypes.byref(ctypes.c_char.from_buffer(page))
+libc.sem_init(semaphore, 1, 0)
+libc.sem_wait(semaphore)
 """
 
 
-@pytest.mark.xfail(
-    strict=True, reason="who mapped memory before it lost its name, or was handed it, maps it still"
-)
-def test_memory_that_has_lost_its_name_may_be_mapped_outside_the_tree() -> None:
+@pytest.mark.parametrize("maps_it", [True, False])
+def test_memory_that_has_lost_its_name_may_be_mapped_outside_the_tree(*, maps_it: bool) -> None:
     """The process that waits is the tree; this one, outside, has the memory that it waits on."""
     descriptor = os.memfd_create("memory")
     os.truncate(descriptor, mmap.PAGESIZE)
     command = [sys.executable, "-S", "-c", WAITS, str(descriptor)]
-    with mmap.mmap(descriptor, mmap.PAGESIZE), subprocess.Popen(command, pass_fds=[descriptor]) as waiter:
+    with (
+        mmap.mmap(descriptor, mmap.PAGESIZE) as page,
+        subprocess.Popen(command, pass_fds=[descriptor]) as waiter,
+    ):
         os.close(descriptor)
+        if not maps_it:
+            page.close()
         while not wait_channel(waiter.pid).startswith("futex"):
             time.sleep(0.01)
-        found = dead(waits(collect([waiter.pid], waiter.pid, (), ()), {}))
+        picture = collect([waiter.pid], waiter.pid, (), ())
+        found = dead(waits(verified(picture, picture.tids), {}))
         waiter.kill()
-    assert not found
+    assert found == (set() if maps_it else {waiter.pid})
 
 
 def wait_channel(pid: int) -> str:

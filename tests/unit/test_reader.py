@@ -109,7 +109,6 @@ def test_wait4_waits_for_one_child_or_for_any(pid: int, who: int) -> None:
     assert read("wait4", pid).who == who
 
 
-@pytest.mark.xfail(strict=True, reason="missed: a C library (musl's) that gives the -1 in all 64 bits")
 def test_wait4_waits_for_any_child_though_its_argument_has_64_bits() -> None:
     assert read("wait4", 0xFFFFFFFFFFFFFFFF).who == -1
 
