@@ -223,7 +223,7 @@ def test_a_mutex_that_its_owner_locks_again() -> None:
 
 def test_a_lock_that_nobody_is_left_to_release() -> None:
     assert alone(LOCK) == Cause.SELF_DEADLOCK
-    assert alone(LOST_LOCK) == Cause.SELF_DEADLOCK
+    assert alone(LOST_LOCK) == Cause.LOST_WAKEUP
     assert alone(LOCK, python(("acquire", "/project/main.py"))) == Cause.SELF_DEADLOCK
 
 
@@ -273,7 +273,7 @@ def test_a_lock_that_a_thread_held_which_the_fork_did_not_take_along() -> None:
 
 def test_a_mutex_whose_owner_is_not_here_was_lost_in_the_fork_whoever_is_left_in_the_parent() -> None:
     assert the_cause(forked(LOST_LOCK, of=SINGLE), 200) == Cause.FORK_LOST_LOCK
-    assert the_cause(forked(LOST_LOCK, is_fork=False), 200) == Cause.SELF_DEADLOCK
+    assert the_cause(forked(LOST_LOCK, is_fork=False), 200) == Cause.LOST_WAKEUP
 
 
 def test_the_fork_of_a_parent_that_is_not_seen() -> None:

@@ -161,14 +161,15 @@ def _in_process(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
 
 def _alone(picture: Picture, member: Member) -> Cause | None:
     """Of a thread that nobody else could release."""
-    owner = member.thread.call.futex.owner if member.thread.call and member.thread.call.futex else 0
-    if owner == member.thread.tid:
+    futex = member.thread.call.futex if member.thread.call else None
+    if futex is not None and futex.owner == member.thread.tid:
         return Cause.SELF_DEADLOCK
     parent = picture.processes.get(member.process.parent)
     owner_may_be_left = member.wait.kind is Kind.MUTEX or (parent is not None and len(parent.threads) > 1)
     if member.process.is_fork and len(member.process.threads) == 1 and owner_may_be_left:
         return Cause.FORK_LOST_LOCK
-    if member.is_notified or member.is_joining:
+    # Whose owner has ended is never unlocked.
+    if member.is_notified or member.is_joining or member.wait.kind is Kind.MUTEX:
         return Cause.LOST_WAKEUP
     return Cause.SELF_DEADLOCK if member.wait.kind in _LOCKS else None
 
