@@ -113,7 +113,7 @@ class Sampler:
     def walk(self, *, whole: bool = False) -> bool:
         """Find processes that have come; whether the known ones are all there are.
 
-        Who was found to be of no concern is not asked again, unless in a `whole` walk: its pid may be another's.
+        Who was found to be no descendant is not asked again, but in a `whole` walk: its pid may be another's.
         """
         if whole:
             self._strangers.clear()
