@@ -318,6 +318,11 @@ def test_two_processes(first: Call, second: Call, expected: Cause | None) -> Non
     assert between(first, second) == expected
 
 
+def test_processes_that_wait_for_each_other_in_no_way_known_have_no_cause() -> None:
+    drawn = picture(process(100, shared("00:01:7")), process(200, joins(201), shared("00:01:7"), parent=100))
+    assert the_cause(drawn, 100, 200, 201) is None
+
+
 @pytest.mark.parametrize("function", ["_feed", "Queue._feed", "_finalize_join", "join"])
 def test_a_queue_between_processes(function: str) -> None:
     assert between(child(200), writes(4), python((function, MP_QUEUES))) == Cause.QUEUE_JOIN

@@ -22,6 +22,7 @@ from tests.unit.pictures.drawn import (
     deadlocked,
     gil,
     joins,
+    mutex,
     picture,
     process,
     read_end,
@@ -273,6 +274,11 @@ def test_an_orphan_that_hangs_is_lost_where_the_command_has_ended() -> None:
 def test_a_child_that_lives_keeps_its_parent_alive_but_not_a_lost_command() -> None:
     assert not deadlocked(picture(process(100, ANY_CHILD), process(200, SLEEPS, parent=100)))
     assert deadlocked(picture(process(100, LOCK), process(200, SLEEPS, parent=100)))
+
+
+def test_what_else_a_process_does_whose_main_thread_is_dead_does_not_help_it() -> None:
+    hangs = process(200, mutex(201), mutex(200), SLEEPS, parent=100)
+    assert deadlocked(picture(process(100, SERVES), hangs))
 
 
 def test_one_process_that_is_lost_for_good_is_enough() -> None:

@@ -139,6 +139,7 @@ ONCE = (f"futex_wait@{LIBC}", f"__pthread_once_slow@{LIBC}")
         ((f"futex_wait@{LIBC}", f"__pthread_once@{LIBC}", "init()@a.so"), "init()", True),
         ((*ONCE, "__gthread_once@a.so", "std::call_once<f>@a.so", "go()@a.so"), "go()", True),
         ((f"f@{LIBC}",) * 3 + (f"__cxa_guard_acquire@{STDCXX}", "table()@a.so"), "table()", False),
+        ((f"f@{LIBC}",) * 3 + (f"pthread_once@{LIBC}", "init()@a.so"), "init()", True),
         # Too far out: what waits there waits for something else.
         ((f"f@{LIBC}",) * 4 + (f"__cxa_guard_acquire@{STDCXX}", "table()@a.so"), "", False),
         ((f"f@{LIBC}",) * 4 + (f"pthread_once@{LIBC}", "init()@a.so"), "", False),
@@ -170,6 +171,12 @@ def test_who_runs_a_function_of_that_library_is_inside_of_it() -> None:
     assert runs.is_inside(replace(TABLE, line=7, file="table.cpp"))
     assert not runs.is_inside(replace(TABLE, library="b.so"))
     assert not runs.is_inside(replace(TABLE, function="other()"))
+
+
+def test_who_runs_an_initialiser_waits_for_none() -> None:
+    assert (
+        stack(f"read@{LIBC}", "init()@a.so", f"__pthread_once_slow@{LIBC}", "go()@a.so").initialiser is None
+    )
 
 
 def test_an_initialiser_without_a_name_is_none() -> None:

@@ -191,6 +191,11 @@ def test_shared_memory_beside_a_process_that_may_not_be_looked_at_leaves_its_wai
     assert the_dead(picture(waiter, process(200, RUNS, parent=100, refused="no permission"))) == set()
 
 
+def test_a_lock_that_only_this_process_sees_does_not_care_for_a_process_that_may_not_be_looked_at() -> None:
+    hidden = process(200, RUNS, parent=100, refused="no permission")
+    assert wait(picture(process(100, LOCK), hidden), 100) == Wait(kind=Kind.LOCK)
+
+
 # ---- Children ----
 
 
@@ -295,7 +300,7 @@ def test_the_holder_of_a_pipe_that_is_open_both_ways_could_release_both() -> Non
     ],
 )
 def test_a_pipe_whose_other_end_nobody_holds_leaves_its_waiter_alive(call: Call, file: File) -> None:
-    drawn = picture(process(100, call, files={3: file}), process(200, RUNS, parent=100))
+    drawn = picture(process(100, call, files={3: file}), process(200, SERVES, parent=100))
     assert the_dead(drawn) == set()
 
 
@@ -387,6 +392,12 @@ def test_anybody_could_end_a_process_that_is_waited_for(call: Call) -> None:
     ends = {3: read_end("pipe:[1]"), 4: write_end("pipe:[1]"), 5: pidfd(200)}
     drawn = picture(process(100, call, LOCK, files=ends), process(200, LOCK, parent=100), process(300, LOCK))
     assert wait(drawn, 100).signalled_by == released_by(101, 200, 300)
+
+
+def test_those_above_could_end_a_child_though_they_are_not_taken_to_send_sigint() -> None:
+    waiter = process(100, child(200), parent=50, handled=frozenset({signal.SIGINT}))
+    drawn = picture(process(50, LOCK), waiter, process(200, LOCK, parent=100))
+    assert wait(drawn, 100).signalled_by == released_by(50, 200)
 
 
 @pytest.mark.parametrize("call", [LOCK, gil(101), mutex(101), joins(101), BARRIER, shared("00:01:7")])
@@ -557,6 +568,18 @@ def test_an_initialisation_is_released_by_who_is_inside_of_it() -> None:
 def test_a_second_who_waits_for_an_initialisation_does_not_release_the_first() -> None:
     drawn = picture(process(100, LOCK, LOCK, gil(100)))
     assert wait(drawn, 100, {100: GUARD, 101: GUARD, 102: INITIALISES}).released_by == {102}
+
+
+def test_an_initialisation_with_two_inside_could_be_released_by_anybody() -> None:
+    drawn = picture(process(100, LOCK, gil(100), gil(100), SLEEPS))
+    stacks = {100: GUARD, 101: INITIALISES, 102: INITIALISES, 103: NO_OPENMP}
+    assert wait(drawn, 100, stacks).released_by == {101, 102, 103}
+    assert the_dead(drawn, stacks) == set()
+
+
+def test_who_runs_does_not_wait_for_an_initialisation_whatever_its_stack_was() -> None:
+    drawn = picture(process(100, RUNS, gil(100)))
+    assert wait(drawn, 100, {100: GUARD, 101: INITIALISES}) == Wait(kind=Kind.RUNNING)
 
 
 def test_an_initialisation_with_nobody_seen_inside_could_be_released_by_anybody() -> None:
