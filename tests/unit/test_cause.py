@@ -239,6 +239,8 @@ def test_a_thread_that_is_owner_of_its_mutex_has_locked_it_itself_in_a_fork_too(
         python(("get", QUEUE)),
         stack(f"futex_wait@{LIBC}", f"pthread_cond_wait@{LIBC}", "main@a.so"),
         stack(f"futex_wait@{LIBC}", f"sem_wait@{LIBC}", "main@a.so"),
+        stack(*[f"f@{LIBC}"] * 3, f"pthread_cond_wait@{LIBC}", "main@a.so"),
+        stack("PyThread_acquire_lock_timed@python3", "_queue_SimpleQueue_get_impl@python3"),
     ],
 )
 def test_a_condition_that_nobody_is_left_to_fulfil(known: Stack) -> None:
@@ -290,6 +292,11 @@ def test_a_fork_that_has_threads_of_its_own_lost_nothing_alone() -> None:
 def test_openmp_after_a_fork(call: Call) -> None:
     assert the_cause(forked(call), 200) == Cause.OPENMP_AFTER_FORK
     assert the_cause(forked(call, is_fork=False), 200) != Cause.OPENMP_AFTER_FORK
+
+
+def test_one_in_openmp_is_enough_after_a_fork() -> None:
+    pair = process(200, BARRIER, LOCK, parent=100, is_fork=True)
+    assert the_cause(picture(process(100, child(200)), pair), 200, 201) == Cause.OPENMP_AFTER_FORK
 
 
 # ---- Between processes ----
@@ -350,6 +357,13 @@ def test_who_waits_for_a_lock_tells_more_than_who_is_to_be_notified_and_that_mor
     assert cost(LOCK) < cost(LOCK, notified) < cost(LOCK, joining)
 
 
+@pytest.mark.parametrize("call", [reads(3), writes(4)])
+def test_who_waits_for_data_tells_as_much_as_who_is_to_be_notified(call: Call) -> None:
+    ends = {3: read_end("pipe:[1]"), 4: write_end("pipe:[1]")}
+    drawn = picture(process(100, call, files=ends))
+    assert members(drawn, waits(drawn, {}), {}, {100})[100].cost == cost(LOCK, python(("wait", THREADING)))
+
+
 @pytest.mark.parametrize("call", [LOCK, mutex(101), gil(101), BARRIER])
 def test_who_waits_for_what_somebody_holds_tells_most(call: Call) -> None:
     assert cost(call) == cost(LOCK)
@@ -369,5 +383,6 @@ def test_who_only_waits_for_work_tells_least() -> None:
     idle = stack(f"futex_wait@{LIBC}", "work@pool.so")
     assert cost(LOCK, idle, is_main=False) > cost(joins(101))
     assert cost(LOCK, idle, is_main=True) == cost(LOCK)
+    assert cost(mutex(100), idle, is_main=False) == cost(LOCK)
     assert cost(LOCK, stack("work@pool.so", python=(MAIN,)), is_main=False) == cost(LOCK)
     assert cost(LOCK, stack(), is_main=False) == cost(LOCK), "of whose stack nothing is known"
