@@ -204,9 +204,6 @@ def test_who_runs_a_once_has_it_further_out(native: tuple[str, ...], *, runs_onc
     assert stack(*native).runs_once == runs_once
 
 
-@pytest.mark.xfail(
-    strict=True, reason="who runs a once and is near its end of the stack is taken for one that waits for it"
-)
 def test_who_runs_a_once_does_not_wait_for_it_however_short_the_way() -> None:
     runs = stack(f"read@{LIBC}", "init()@a.so", f"__pthread_once_slow@{LIBC}", "go()@a.so")
     assert runs.initialiser is None

@@ -23,7 +23,7 @@ from gilgrid.guard.reader import Reader
 from gilgrid.guard.tree import look
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
 _BETWEEN_S = 0.015
 # A thread that polls for the GIL runs for some 20 microseconds every 5 ms: look again where it just did.
@@ -81,7 +81,7 @@ def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: C
         for collector, process, looks in zip(collectors, processes, again, strict=True)
         if process is not None
     ]
-    return Picture(root=root, processes={process.pid: process for process in steady})
+    return Picture(root=root, processes={process.pid: process for process in _with_memories(steady)})
 
 
 class _Collector:
@@ -153,15 +153,13 @@ class _Collector:
             return replace(
                 basic, threads=tuple(Thread(tid=tid) for tid in self._first), refused=self._refused
             )
-        is_fork = _stack_start(self.pid) == _stack_start(process.parent)
         return replace(
             basic,
             threads=threads,
             handled=_handled(list(status.values())),
             mapped=mappings.shared,
             has_timers=_has_timers(self.pid),
-            is_fork=is_fork,
-            memory=process.parent if is_fork and _same_memory(self.pid, process.parent) else self.pid,
+            is_fork=_stack_start(self.pid) == _stack_start(process.parent),
             has_openmp=mappings.has_openmp,
         )
 
@@ -233,6 +231,17 @@ def _stack_start(pid: int) -> str:
         return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()[25]
     except (FileNotFoundError, ProcessLookupError):
         return ""
+
+
+def _with_memories(processes: list[Process]) -> Iterator[Process]:
+    """The processes, each with the first of them that has the same memory: clone(2) with CLONE_VM."""
+    firsts: dict[str, list[int]] = {}
+    for process in processes:
+        alike = firsts.setdefault(_stack_start(process.pid), [])
+        memory = next((pid for pid in alike if _same_memory(process.pid, pid)), process.pid)
+        if memory == process.pid:
+            alike.append(process.pid)
+        yield replace(process, memory=memory)
 
 
 def _same_memory(one: int, other: int) -> bool:

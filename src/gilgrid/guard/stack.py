@@ -73,21 +73,28 @@ class Stack:
         return not any(self._runs[1:]) or any("barrier" in frame.function for frame in runtime)
 
     @cached_property
-    def initialiser(self) -> Frame | None:
-        """The function whose static variable, or once, it waits for another thread to initialise."""
+    def _waits_in(self) -> int | None:
+        """The index of the frame in which it waits for another thread to initialise something."""
         for index, frame in enumerate(self.native[: _WAITS_WITH + 1]):
             if frame.function in _GUARDS or _ONCE.match(frame.function):
-                outward = (f for f in self.native[index + 1 :] if not _ONCE.search(f.function))
-                found = next(outward, None)
-                return found if found and found.function else None
+                return index
             if not is_system(frame):
                 break
         return None
 
+    @cached_property
+    def initialiser(self) -> Frame | None:
+        """The function whose static variable, or once, it waits for another thread to initialise."""
+        if self._waits_in is None:
+            return None
+        outward = (frame for frame in self.native[self._waits_in + 1 :] if not _ONCE.search(frame.function))
+        found = next(outward, None)
+        return found if found and found.function else None
+
     @property
     def waits_for_once(self) -> bool:
         """Whether that is a once and not a static variable."""
-        return any(_ONCE.match(frame.function) for frame in self.native[: _WAITS_WITH + 1])
+        return self._waits_in is not None and bool(_ONCE.match(self.native[self._waits_in].function))
 
     @property
     def runs_once(self) -> bool:
