@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ else:
 DEADLINE_S = 30.0  # of what is to be proven, and of what ends by itself after some seconds
 SPIN_DEADLINE_S = 3.0  # of what is to reach it
 AT_ONCE = 2 * (os.cpu_count() or 1)  # most only wait; and no proof may depend on a machine at rest
+BUILDING = threading.Lock()
 VERSION = sys.version_info[:2]
 # What is fed through its standard input needs gilgrid watch: tests/guard/targets/table.py has it too.
 SUITABLE = [
@@ -48,7 +50,8 @@ def endings(
 
 
 def ending_of(target: Target, folder: Path) -> Ending:
-    path = build(sys.executable, folder, target.needs)
+    with BUILDING:  # a library that is built anew is another file than the one that is already loaded
+        path = build(sys.executable, folder, target.needs)
     return run(
         Command(
             argv=tuple(target.command(sys.executable)),
