@@ -9,6 +9,7 @@ import mmap
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,10 +40,15 @@ MAPS = """\
 """
 
 
+def show(monkeypatch: pytest.MonkeyPatch, maps: str) -> None:
+    monkeypatch.setattr("gilgrid.guard.mappings.folder", lambda pid: f"/proc/{pid}")
+    monkeypatch.setattr(builtins, "open", lambda *_, **__: io.StringIO(maps))
+
+
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> Mappings:
     """The mappings above; a fake, since no process can be made to have just these."""
-    monkeypatch.setattr(builtins, "open", lambda *_, **__: io.StringIO(MAPS))
+    show(monkeypatch, MAPS)
     return Mappings(1)
 
 
@@ -98,20 +104,20 @@ def test_a_word_is_in_memory_that_is_private_shared_or_open_to_all(
 def test_an_openmp_runtime_is_seen(drawn: Mappings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn.has_openmp
     without = MAPS.replace("libgomp.so", "libgomposer.txt")
-    monkeypatch.setattr(builtins, "open", lambda *_, **__: io.StringIO(without))
+    show(monkeypatch, without)
     assert not Mappings(1).has_openmp
 
 
 @pytest.mark.parametrize("name", ["libgomp.so.1", "libomp.so", "libiomp5.so", "libgomp-a34b3233.so.1.0.0"])
 def test_every_openmp_runtime_is_seen(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     line = f"7f0000000000-7f0000001000 r-xp 00000000 fd:01 12    /usr/lib/{name}\n"
-    monkeypatch.setattr(builtins, "open", lambda *_, **__: io.StringIO(line))
+    show(monkeypatch, line)
     assert Mappings(1).has_openmp
 
 
 def test_a_python_is_seen(drawn: Mappings, monkeypatch: pytest.MonkeyPatch) -> None:
     assert drawn.has_python
-    monkeypatch.setattr(builtins, "open", lambda *_, **__: io.StringIO(MAPS.replace("python", "perl")))
+    show(monkeypatch, MAPS.replace("python", "perl"))
     assert not Mappings(1).has_python
 
 
@@ -156,25 +162,37 @@ libc.sem_wait(semaphore)
 """
 
 
-@pytest.mark.parametrize("maps_it", [True, False])
-def test_memory_that_has_lost_its_name_may_be_mapped_outside_the_tree(*, maps_it: bool) -> None:
-    """The process that waits is the tree; this one, outside, has the memory that it waits on."""
+def test_memory_of_which_others_may_hold_a_descriptor_may_be_mapped_outside_the_tree() -> None:
     descriptor = os.memfd_create("memory")
     os.truncate(descriptor, mmap.PAGESIZE)
     command = [sys.executable, "-S", "-c", WAITS, str(descriptor)]
-    with (
-        mmap.mmap(descriptor, mmap.PAGESIZE) as page,
-        subprocess.Popen(command, pass_fds=[descriptor]) as waiter,
-    ):
+    with subprocess.Popen(command, pass_fds=[descriptor]) as waiter:
         os.close(descriptor)
-        if not maps_it:
-            page.close()
         while not wait_channel(waiter.pid).startswith("futex"):
             time.sleep(0.01)
         picture = collect([waiter.pid], waiter.pid, (), ())
         found = dead(waits(verified(picture, picture.tids), {}))
         waiter.kill()
-    assert found == (set() if maps_it else {waiter.pid})
+    assert found == set()
+
+
+def test_memory_under_another_name_than_it_was_mapped_by_may_be_mapped_outside_the_tree() -> None:
+    """As sem_open(3) does: it links what it has mapped to the name that was asked for."""
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+        file.truncate(mmap.PAGESIZE)
+        name = f"{file.name}-linked"
+        os.link(file.name, name)
+        with mmap.mmap(file.fileno(), mmap.PAGESIZE) as page:
+            Path(file.name).unlink()
+            word = ctypes.c_uint32.from_buffer(page)
+            address = ctypes.addressof(word)
+            del word
+            named = Mappings(os.getpid()).shared_at(address)
+            Path(name).unlink()
+            unnamed = Mappings(os.getpid()).shared_at(address)
+            Path(file.name).touch()  # for the context, which unlinks it
+    assert named == "?"
+    assert unnamed not in ("", "?")
 
 
 def wait_channel(pid: int) -> str:

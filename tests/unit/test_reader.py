@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import platform
 import select
 import struct
 from typing import TYPE_CHECKING, Any
@@ -295,9 +296,19 @@ def test_the_word_of_a_lock_that_lends_its_priority_has_the_owner(operation: int
     assert futex(7, operation=operation).is_mutex
 
 
-def test_who_joins_a_thread_waits_for_its_id_to_go() -> None:
-    assert futex(8, operation=WAIT, expected=8) == Futex(expected=8, word=8, owner=1008)
-    assert futex(8, operation=WAIT_BITSET | 256, expected=8).owner == 1008
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="only there a struct pthread points at itself")
+@pytest.mark.parametrize("operation", [WAIT, WAIT_BITSET | 256])
+def test_who_joins_a_thread_waits_for_its_id_to_go(operation: int) -> None:
+    pthread = (ctypes.c_uint32 * 200)()
+    address = ctypes.addressof(pthread)
+    ctypes.c_uint64.from_buffer(pthread).value = address
+    pthread[720 // 4] = 8
+    found = read("futex", address + 720, operation, 8, NO_LIMIT).futex
+    assert found == Futex(expected=8, word=8, owner=1008)
+
+
+def test_a_word_with_a_thread_id_that_is_in_no_struct_pthread_joins_nobody() -> None:
+    assert futex(8, operation=WAIT, expected=8).owner == 0
 
 
 def test_who_waits_for_another_number_joins_nobody() -> None:

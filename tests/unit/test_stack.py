@@ -144,7 +144,7 @@ ONCE = (f"futex_wait@{LIBC}", f"__pthread_once_slow@{LIBC}")
         ((f"f@{LIBC}",) * 4 + (f"__cxa_guard_acquire@{STDCXX}", "table()@a.so"), "", False),
         ((f"f@{LIBC}",) * 4 + (f"pthread_once@{LIBC}", "init()@a.so"), "", False),
         # It runs the initialiser, and waits inside of it.
-        ((f"futex_wait@{LIBC}", f"pthread_once@{LIBC}"), "", True),
+        ((f"futex_wait@{LIBC}", f"pthread_once@{LIBC}", "@a.so"), "", True),
         ((f"read@{LIBC}", "__cxa_guard_release@a.so", "table()@a.so"), "", False),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.picture import Channel, File
+from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -84,13 +85,14 @@ class Descriptors:
 def links(pid: int) -> Iterator[tuple[int, str]]:
     """Each descriptor of a process and what it refers to; none where they may not be read."""
     with suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208 - as above
+        place = f"{folder(pid)}/fd"
+        for name in os.listdir(place):  # noqa: PTH208 - as above
             with suppress(OSError):
-                yield int(name), os.readlink(f"/proc/{pid}/fd/{name}")  # noqa: PTH115 - as above
+                yield int(name), os.readlink(f"{place}/{name}")  # noqa: PTH115 - as above
 
 
 def _fdinfo(pid: int, fd: int) -> dict[str, str]:
-    with suppress(OSError), open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as file:  # noqa: PTH123
+    with suppress(OSError), open(f"{folder(pid)}/fdinfo/{fd}", encoding="utf-8") as file:  # noqa: PTH123
         return dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
     return {}
 

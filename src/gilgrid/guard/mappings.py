@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_right
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f:]+) (\d+) *(.*)")
 _OPENMP = re.compile(r"/lib(?:g|i)?omp[^/]*\.so[^/]*$")
-_DELETED = " (deleted)"
+_ANONYMOUS = "/dev/zero (deleted)"  # MAP_SHARED | MAP_ANONYMOUS
+_NAMED_ONCE, _DELETED = "/dev/shm/", " (deleted)"  # noqa: S108 - what is mapped there, not made
 
 
 class Mappings:
     """The mappings of one process, as they are now. OSError where they may not be read."""
 
     def __init__(self, pid: int) -> None:
-        with open(f"/proc/{pid}/maps", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123
+        with open(f"{folder(pid)}/maps", encoding="utf-8", errors="backslashreplace") as file:  # noqa: PTH123
             found = [match.groups() for line in file if (match := _LINE.match(line))]
+        self._pid = pid
         self._starts = [int(start, 16) for start, *_ in found]
         self._found = found
         files = {path for *_, path in found}
@@ -28,11 +35,11 @@ class Mappings:
 
     @property
     def shared(self) -> frozenset[str]:
-        """The identities of the shared memory that no other process can come to map: what has no name."""
+        """The identities of the shared memory that no other process can come to map."""
         return frozenset(
-            f"{device}:{inode}"
-            for _, _, rights, _, device, inode, path in self._found
-            if rights.endswith("s") and path.endswith(_DELETED)
+            f"{found[4]}:{found[5]}"
+            for found in self._found
+            if found[2].endswith("s") and self._is_ours(found)
         )
 
     def library(self, address: int) -> str:
@@ -45,8 +52,21 @@ class Mappings:
         found = self._at(address)
         if found is None or not found[2].endswith("s"):
             return "" if found else "?"
-        identity = f"{found[4]}:{found[5]}"
-        return identity if found[-1].endswith(_DELETED) else "?"
+        return f"{found[4]}:{found[5]}" if self._is_ours(found) else "?"
+
+    def _is_ours(self, found: tuple[str, ...]) -> bool:
+        """Whether that shared memory can only be inherited: it has no name, and never had an id."""
+        path = found[-1]
+        return path == _ANONYMOUS or (
+            path.startswith(_NAMED_ONCE) and path.endswith(_DELETED) and int(found[5]) not in self._names
+        )
+
+    @cached_property
+    def _names(self) -> frozenset[int]:
+        # sem_open(3) maps what it then links to its name: /proc shows the first name, which is gone.
+        with suppress(OSError), os.scandir(f"{folder(self._pid)}/root{_NAMED_ONCE}") as entries:
+            return frozenset(entry.inode() for entry in entries)
+        return frozenset()
 
     def writable(self, name: str) -> Iterator[tuple[int, int]]:
         """Start and end of the private writable memory, with .bss, of the program or library named so."""

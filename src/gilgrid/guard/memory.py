@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
 from gilgrid.guard.picture import Gil
+from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +37,7 @@ class Memory:
     """The memory of one process: None for a place that cannot be read, OSError where none of it may be."""
 
     def __init__(self, pid: int) -> None:
-        self._file = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+        self._file = os.open(f"{folder(pid)}/mem", os.O_RDONLY | os.O_CLOEXEC)
 
     def __enter__(self) -> Self:
         return self
@@ -75,6 +76,11 @@ class Memory:
             if holder is not None:
                 return Gil(holder=holder if locked else None, switches=switches)
         return None
+
+    def is_tid(self, address: int) -> bool:
+        """Whether the word there is the thread id in a struct pthread."""
+        pthread = address - _TID_IN_PTHREAD[0]  # x86-64's, which points at itself
+        return self.words(pthread, "=Q") == (pthread,)
 
     def _thread_of_state(self, state: int, tids: Mapping[int, int]) -> int | None:
         """The thread of a PyThreadState."""

@@ -72,12 +72,13 @@ class Reader:
             return None
         if timed:
             return Futex(expected=expected, word=word[0], gil=self._memory.gil(address, self._ours))
+        shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
         if command in _LOCKS:
             owner = self._ours.get(word[0] & _OWNER, 0)
-            return Futex(expected=expected, word=word[0], owner=owner, is_mutex=True)
-        shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
+            return Futex(expected=expected, word=word[0], owner=owner, is_mutex=True, shared=shared)
         # A joiner waits for the thread id in the other's struct pthread to become 0 (pthread_join.c).
-        joined = self._ours.get(expected, 0) if not operation & _PRIVATE and word[0] == expected else 0
+        may_be_join = not operation & _PRIVATE and word[0] == expected and self._memory.is_tid(address)
+        joined = self._ours.get(expected, 0) if may_be_join else 0
         may_be_mutex = operation == _PRIVATE and expected == _LOCKED_AND_WAITED_FOR
         mutex = self._mutex_owner(address) if may_be_mutex else None
         return Futex(

@@ -44,6 +44,11 @@ class Stack:
         return [kind for i, kind in enumerate(kinds) if i == 0 or kind != kinds[i - 1]]
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is known to its beginning; some assembly cannot be unwound."""
+        return bool(self.native) and (is_system(self.native[-1]) or self.native[-1].function == "_start")
+
+    @property
     def is_worker(self) -> bool:
         """Whether an OpenMP runtime has started this thread."""
         return bool(self._runs) and self._runs[-1]

@@ -28,7 +28,7 @@ _BATCH = 256  # descriptors open at a time
 class Process:
     """One look at /proc/PID/stat (proc_pid_stat(5))."""
 
-    __slots__ = ("cpu_ticks", "dead", "name", "parent", "pid", "session", "since")
+    __slots__ = ("cpu_ticks", "dead", "leader_ended", "name", "parent", "pid", "session", "since")
 
     def __init__(self, stat: bytes) -> None:
         # The name may itself hold spaces, parentheses and newlines: it ends at the last parenthesis.
@@ -38,7 +38,8 @@ class Process:
         self.pid = int(pid)
         self.name = name.decode(errors="backslashreplace")
         # A zombie with threads is a process whose first thread has ended while others run.
-        self.dead = fields[0] in b"ZX" and int(fields[17]) <= 1
+        self.leader_ended = fields[0] in b"ZX"
+        self.dead = self.leader_ended and int(fields[17]) <= 1
         self.parent = int(fields[1])
         self.session = int(fields[3])
         self.cpu_ticks = sum(map(int, fields[11:15]))  # of its own and of the children it has waited for
@@ -57,6 +58,20 @@ def look(pid: int) -> Process | None:
             return Process(stat.read())
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def folder(pid: int) -> str:
+    """The folder in /proc that tells of the files and the memory of a process.
+
+    Its own tells nothing once its first thread has ended, while others run on (pthread_exit(3)).
+    """
+    process = look(pid)
+    if process is not None and process.leader_ended:
+        with suppress(OSError):
+            for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - as above
+                if int(name) != pid:
+                    return f"/proc/{pid}/task/{name}"
+    return f"/proc/{pid}"
 
 
 def everyone() -> Iterator[Process]:

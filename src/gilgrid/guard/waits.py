@@ -115,6 +115,10 @@ class _InProcess:
             told = replace(told, signalled_by=told.signalled_by | self._not_above - {thread.tid})
         return told
 
+    @property
+    def _knows_all_stacks(self) -> bool:
+        return all(tid in self._stacks and self._stacks[tid].is_whole for tid in self._process.tids)
+
     @cached_property
     def _not_above(self) -> frozenset[int]:
         """The threads of this process and of those of the tree that are not above it."""
@@ -153,7 +157,8 @@ class _InProcess:
         if futex.shared:
             mapping = [p.tids for p in self._picture.processes.values() if futex.shared in p.mapped]
             return Wait(kind=Kind.SHARED, released_by=frozenset().union(*mapping) - {tid})
-        if futex.owner:
+        # A mutex that its own owner waits for may be a gate, which another thread opens by unlocking it.
+        if futex.owner and not (futex.is_mutex and futex.owner == tid):
             kind = Kind.MUTEX if futex.is_mutex else Kind.JOIN
             return Wait(kind=kind, released_by=frozenset({futex.owner}))
         # Only who has this memory can see the word, and nobody else can wake who waits on it.
@@ -229,7 +234,7 @@ class _InProcess:
         inside = frozenset(tid for tid, stack in self._stacks.items() if stack.is_worker_inside_region)
         masters = [tid for tid, stack in self._stacks.items() if stack.is_master]
         # Those inside its region have not arrived. Without another master they are all of its own.
-        if inside and masters == [tid] and self._stacks.keys() == self._process.tids:
+        if inside and masters == [tid] and self._knows_all_stacks:
             return Wait(kind=Kind.BARRIER, released_by=inside)
         return plain if plain.kind is Kind.RUNNING else replace(plain, kind=Kind.BARRIER)
 
@@ -244,5 +249,5 @@ class _InProcess:
             )
             # One at a time initialises. Where more are in that function it may be either, or a third.
             inside = inside if len(inside) == 1 else []
-        is_sure = inside and self._stacks.keys() == self._process.tids
+        is_sure = inside and self._knows_all_stacks
         return Wait(kind=kind, released_by=frozenset(inside) if is_sure else plain.released_by)

@@ -31,7 +31,7 @@ from gilgrid.guard.stacks import NoStacksError, stacks
 from gilgrid.guard.verify import verified
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from tests.guard.targets.build import build, version
     from tests.guard.targets.catalogue import TARGETS, Target
@@ -214,12 +214,13 @@ def library(path: str) -> str:
     return f"/usr/lib/{Path(path).name}" if path.startswith("/") else path
 
 
-def telling(frames: Iterable[Frame]) -> Iterator[Frame]:
-    """The frames without those of the interpreter that only say how Python calls Python."""
+def telling(frames: Sequence[Frame]) -> Iterator[Frame]:
+    """The frames but for those of the interpreter that only say how Python calls Python; and the outermost."""
     is_silent = False
     for index, frame in enumerate(frames):
         was_silent, is_silent = is_silent, is_like_any_other(frame)
-        if index < MOST_FRAMES and not (was_silent and is_silent):
+        is_outermost = index == len(frames) - 1
+        if is_outermost or (index < MOST_FRAMES and not (was_silent and is_silent)):
             yield frame
 
 

@@ -98,9 +98,15 @@ def deadlocked(drawn: Picture, stacks: Stacks | None = None) -> bool:
     return is_deadlock(drawn, told, dead(told))
 
 
+BEGINNING = "__clone3@/usr/lib/libc.so.6"
+
+
 def stack(*native: str, python: tuple[tuple[str, str], ...] = ()) -> Stack:
-    """Native frames are `function@library`, innermost first; Python's are function and file."""
-    frames = [frame.partition("@") for frame in native]
+    """Native frames are `function@library`, innermost first; Python's are function and file.
+
+    The frame that every stack begins with is added.
+    """
+    frames = [frame.partition("@") for frame in [*native, *([BEGINNING] if native else [])]]
     return Stack(
         native=tuple(Frame(function=function, library=library) for function, _, library in frames),
         python=tuple(Frame(function=function, file=file, line=1) for function, file in python),
