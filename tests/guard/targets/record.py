@@ -215,7 +215,7 @@ def library(path: str) -> str:
 
 
 def telling(frames: Sequence[Frame]) -> Iterator[Frame]:
-    """The frames but for those of the interpreter that only say how Python calls Python; and the outermost."""
+    """The frames but for those that only say how Python calls Python; and the outermost."""
     is_silent = False
     for index, frame in enumerate(frames):
         was_silent, is_silent = is_silent, is_like_any_other(frame)
