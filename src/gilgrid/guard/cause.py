@@ -23,6 +23,7 @@ _GIL_VS = {
     Kind.ONCE: Cause.GIL_VS_CALL_ONCE,
 }
 _LOCKS = frozenset({Kind.LOCK, Kind.MUTEX, Kind.SHARED})
+_FINALIZES = ("wait_for_thread_shutdown", "Py_Finalize", "_Py_Finalize", "atexit_callfuncs", "_PyAtExit")
 _LOADER = ("dlopen", "dlsym", "dlclose", "_dl_", "dl_iterate_phdr")
 _NOTIFIED = {"wait", "wait_for", "get", "put"}  # of threading.py and queue.py: somebody should have notified
 _JOINS = {"join", "_wait_for_tstate_lock", "_join", "poll"}
@@ -177,5 +178,5 @@ def _alone(picture: Picture, member: Member) -> Cause | None:
 def _is_at_shutdown(member: Member) -> bool:
     frames = member.stack.native
     return member.is_in("threading.py", "_shutdown") or any(
-        frame.function in ("wait_for_thread_shutdown", "Py_FinalizeEx", "_Py_Finalize") for frame in frames
+        frame.function.startswith(_FINALIZES) for frame in frames
     )

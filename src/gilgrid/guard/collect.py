@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BETWEEN_S = 0.015
 # A thread that polls for the GIL runs for some 20 microseconds every 5 ms: look again where it just did.
 _ATTEMPTS = 10
-_PAUSE_S = 0.0005
+_PAUSE_S = 0.001
 _KCMP_VM = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -59,6 +59,7 @@ class Prover:
         self._pause_s = _SHORTEST_PAUSE_S
         self._next_picture = self._next_stop = 0.0
         self._last_picture = 0.0
+        self._is_blurred = False  # the last picture: a thread that polls was on its way, and not at its wait
 
     def look(self) -> Evidence | None:
         """Sample, and take a picture where it is worth it; the evidence of a deadlock, if there is one."""
@@ -94,8 +95,8 @@ class Prover:
         return at_the_deadline(picture, known, self.sampler.spinners, not_permitted=self._refused)
 
     def _pace(self, begun: float, used_s: float) -> None:
-        """When the next picture is worth it: soon where somebody has run since the last."""
-        changed = self.sampler.last_ran > self._last_picture
+        """When the next picture is worth it: soon where somebody has run since the last, or just then."""
+        changed = self._is_blurred or self.sampler.last_ran > self._last_picture
         self._pause_s = _SHORTEST_PAUSE_S if changed else min(2 * self._pause_s, _LONGEST_PAUSE_S)
         self._next_picture = time.monotonic() + max(self._pause_s, used_s / _PICTURE_SHARE)
         self._last_picture = begun
@@ -110,6 +111,8 @@ class Prover:
             return None
         picture = collect(*self._what())
         self._note_refusals(picture)
+        pollers = self.sampler.pollers
+        self._is_blurred = any(t.call is None and t.tid in pollers for _, t in picture.threads())
         plain = waits(picture, {})
         found = dead(plain)
         if is_deadlock(picture, plain, found):

@@ -371,7 +371,7 @@ def locks() -> Iterator[Target]:
         ("queue-join", "Queue.join, and the worker waits for more without task_done", "queue-join"),
         ("queue-join-without-worker", "Queue.join, and the worker ended without task_done", "queue-join"),
         ("queue-empty", "Queue.get, and nobody is left to put", "lost-wakeup"),
-        ("simple-queue-empty", "SimpleQueue.get, and nobody is left to put", "lost-wakeup"),
+        ("simple-queue-empty", "SimpleQueue.get, and nobody is left to put", "lost-wakeup self-deadlock"),
         ("queue-full", "Queue.put into a full queue, and nobody is left to get", "lost-wakeup"),
         ("pool-waits-for-itself", "a pool of one thread whose task waits for another task", "lost-wakeup"),
         ("import-lock", "a module's body joins a thread that imports it", "import-lock"),
