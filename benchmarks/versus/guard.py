@@ -297,7 +297,8 @@ def _ran_ns(pid: int) -> int:
 
 
 def _spread(values: Sequence[float], unit: str) -> str:
-    low, middle, high = statistics.quantiles([*values, *values], n=4, method="inclusive")
+    twice = [*values, *values]  # of one value alone there are no quantiles
+    low, middle, high = statistics.quantiles(twice, n=4, method="inclusive")
     return f"{middle:.2f} {unit} ({low:.2f} to {high:.2f}, worst {max(values):.2f}, n = {len(values)})"
 
 
