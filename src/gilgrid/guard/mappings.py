@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f:]+) (\d+) *(.*)")
 _OPENMP = re.compile(r"/lib(?:g|i)?omp[^/]*\.so[^/]*$")
+_PYTHON = re.compile(r"(lib)?python\d")  # and no extension.cpython-311-x86_64-linux-gnu.so
 _ANONYMOUS = "/dev/zero (deleted)"  # MAP_SHARED | MAP_ANONYMOUS
 _NAMED_ONCE, _DELETED = "/dev/shm/", " (deleted)"  # noqa: S108 - what is mapped there, not made
 
@@ -68,12 +69,12 @@ class Mappings:
             return frozenset(entry.inode() for entry in entries)
         return frozenset()
 
-    def writable(self, name: str) -> Iterator[tuple[int, int]]:
-        """Start and end of the private writable memory, with .bss, of the program or library named so."""
+    def writable_of_python(self) -> Iterator[tuple[int, int]]:
+        """Start and end of the private writable memory, with .bss, of the interpreter itself."""
         before = ""
         for start, end, rights, _, _, _, path in self._found:
             owner = path or before  # what has no name and follows is the .bss
-            if rights == "rw-p" and name in owner.rpartition("/")[2]:
+            if rights == "rw-p" and _PYTHON.match(owner.rpartition("/")[2]):
                 yield int(start, 16), int(end, 16)
             before = path
 

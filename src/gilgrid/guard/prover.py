@@ -22,8 +22,6 @@ from gilgrid.guard.verify import verified
 from gilgrid.guard.waits import Kind, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from gilgrid.guard.picture import Picture
     from gilgrid.guard.sample import Sampler
     from gilgrid.guard.stack import Stack
@@ -34,7 +32,9 @@ _SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are th
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _PICTURE_SHARE = 0.01  # of one CPU, for pictures that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
+_LONGEST_WITHOUT_STOP_S = 15.0  # on a busy machine a stop takes longer than it costs the tree
 _SETTLE_S = 0.02  # after a stop
+_PICTURES_AFTER_A_STOP = 8  # who waits for the GIL may be in the queue for a CPU in the first
 _TO_PERMIT = (
     "it takes the user of the program, or root; in a container, --cap-add=SYS_PTRACE; and where Yama "
     "restricts it (/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
@@ -59,6 +59,7 @@ class Prover:
         self._pause_s = _SHORTEST_PAUSE_S
         self._next_picture = self._next_stop = 0.0
         self._last_picture = 0.0
+        self._gil_waiters: set[int] = set()
         self._is_blurred = False  # the last picture: a thread that polls was on its way, and not at its wait
 
     def look(self) -> Evidence | None:
@@ -83,8 +84,7 @@ class Prover:
             may_be_lost((), ())
         except NothingToSeeError as error:
             return Evidence(not_permitted=str(error))
-        picture = collect(*self._what())
-        self._note_refusals(picture)
+        picture = self._picture()
         picture = verified(picture, dead(waits(picture, {})))
         found = dead(waits(picture, {}))
         if lost(picture, found):
@@ -92,6 +92,8 @@ class Prover:
         known: dict[int, Stack] = {}
         for pid in self.sampler.pids[:_MOST_PROCESSES]:
             known |= self._stacks_of(pid, may_stop=may_stop)
+        if may_stop and (evidence := self._proven_by(known, picture)):
+            return evidence
         return at_the_deadline(picture, known, self.sampler.spinners, not_permitted=self._refused)
 
     def _pace(self, begun: float, used_s: float) -> None:
@@ -109,10 +111,7 @@ class Prover:
         except NothingToSeeError as error:
             self._refused, self._next_picture = str(error), math.inf
             return None
-        picture = collect(*self._what())
-        self._note_refusals(picture)
-        pollers = self.sampler.pollers
-        self._is_blurred = any(t.call is None and t.tid in pollers for _, t in picture.threads())
+        picture = self._picture()
         plain = waits(picture, {})
         found = dead(plain)
         if is_deadlock(picture, plain, found):
@@ -126,9 +125,16 @@ class Prover:
                 return self._examine_stacks(picture, pid)
         return None
 
-    def _what(self) -> tuple[Collection[int], int, Collection[int], Collection[str]]:
-        """What to take a picture of."""
-        return self.sampler.pids, self._root, self.sampler.pollers, self._outside
+    def _picture(self) -> Picture:
+        # Who waited for the GIL polls, even where it did not look so from afar.
+        pollers = self.sampler.pollers | self._gil_waiters
+        picture = collect(self.sampler.pids, self._root, pollers, self._outside)
+        self._note_refusals(picture)
+        self._is_blurred = any(t.call is None and t.tid in pollers for _, t in picture.threads())
+        self._gil_waiters |= {
+            t.tid for _, t in picture.threads() if t.call and t.call.futex and t.call.futex.gil
+        }
+        return picture
 
     def _examine_stacks(self, before: Picture, pid: int) -> Evidence | None:
         begun = time.monotonic()
@@ -139,15 +145,20 @@ class Prover:
             return None
         finally:
             now = time.monotonic()
-            self._next_stop = now + (now - begun) / _STOP_SHARE
-        time.sleep(_SETTLE_S)
-        after = collect(*self._what())
-        after = verified(after, dead(waits(after, told)))
-        precise = waits(after, told)
-        found = dead(precise)
-        is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)
-        if is_proven and self.sampler.walk(whole=True):
-            return self._explained(after, found, told)
+            self._next_stop = now + min((now - begun) / _STOP_SHARE, _LONGEST_WITHOUT_STOP_S)
+        return self._proven_by(told, before)
+
+    def _proven_by(self, told: Stacks, before: Picture) -> Evidence | None:
+        """The evidence, if with these stacks a picture after the stop shows what the one before it did."""
+        for _ in range(_PICTURES_AFTER_A_STOP):
+            time.sleep(_SETTLE_S)
+            after = self._picture()
+            after = verified(after, dead(waits(after, told)))
+            precise = waits(after, told)
+            found = dead(precise)
+            is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)
+            if is_proven and self.sampler.walk(whole=True):
+                return self._explained(after, found, told)
         return None
 
     def _explained(self, picture: Picture, found: frozenset[int], told: Stacks | None = None) -> Evidence:

@@ -97,7 +97,7 @@ def _raises_interrupt(memory: Memory, handlers: int) -> bool:
 
 def _python_handlers(pid: int, memory: Memory) -> Iterator[int]:
     """Where CPython keeps which function handles which signal."""
-    for start, end in Mappings(pid).writable("python"):
+    for start, end in Mappings(pid).writable_of_python():
         found = memory.bytes(start, min(end - start, _MOST_BYTES)) or b""
         yield from (start + place for place in handler_arrays(found))
 
