@@ -41,8 +41,8 @@ def endings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Future[Ending]]]:
     """The ending of each target that is asked for; they run beside each other from the start."""
-    asked = [item.callspec.params["name"] for item in request.session.items if hasattr(item, "callspec")]
-    names = [name for name in asked if name in SUITABLE]
+    mine = [item for item in request.session.items if item.path == request.path]
+    names = [str(item.callspec.params["name"]) for item in mine if isinstance(item, pytest.Function)]
     folder = tmp_path_factory.mktemp("built")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         yield {name: pool.submit(ending_of, TARGETS[name], folder) for name in names}
