@@ -70,8 +70,8 @@ def freed(drawn: Picture, tid: int) -> Wait:
         (SLEEPS, Kind.TIMED),
         (POLLS, Kind.TIMED),
         (TIMED_LOCK, Kind.TIMED),
-        (SERVES, Kind.OUTSIDE),
-        (Call(name="pause"), Kind.OUTSIDE),
+        (SERVES, Kind.IDLE),
+        (Call(name="pause"), Kind.IDLE),
         (Call(name="vfork"), Kind.OUTSIDE),
         (Call(name="system call 999"), Kind.OUTSIDE),
         (Call(name="futex"), Kind.OUTSIDE),
@@ -84,8 +84,9 @@ def test_who_may_go_on_without_anybody_is_alive(call: Call | None, kind: Kind) -
     assert found.is_alive
 
 
-def test_only_five_kinds_are_alive() -> None:
-    assert set(ALIVE) == {Kind.RUNNING, Kind.STOPPED, Kind.TIMED, Kind.OUTSIDE, Kind.HANDLER}
+def test_only_these_kinds_are_alive() -> None:
+    from_inside = {Kind.RUNNING, Kind.STOPPED, Kind.TIMED}
+    assert set(ALIVE) == from_inside | {Kind.OUTSIDE, Kind.IDLE, Kind.HANDLER, Kind.ALARM}
 
 
 def test_a_stopped_thread_is_alive_whatever_it_waits_for() -> None:
@@ -256,7 +257,7 @@ def test_a_writer_to_a_pipe_is_released_by_who_could_read_from_it() -> None:
 
 def test_a_pipe_that_is_held_outside_the_tree_leaves_its_waiter_alive() -> None:
     found = pipe_between(reads(3), writes(4), outside=True)
-    assert {wait.kind for wait in found.values()} == {Kind.OUTSIDE}
+    assert {wait.kind for wait in found.values()} == {Kind.IDLE}
 
 
 def test_all_who_hold_the_other_end_of_a_pipe_could_release_its_reader() -> None:
@@ -341,12 +342,12 @@ def test_who_reads_beside_a_process_that_may_not_be_looked_at_is_alive() -> None
     reader = process(100, reads(3), files={3: read_end("pipe:[1]"), 4: write_end("pipe:[1]")})
     hidden = process(200, RUNS, parent=100, refused="no permission")
     assert wait(picture(reader), 100).kind is Kind.READ
-    assert wait(picture(reader, hidden), 100) == Wait(kind=Kind.OUTSIDE)
+    assert wait(picture(reader, hidden), 100) == Wait(kind=Kind.IDLE)
 
 
 def test_one_foreign_descriptor_leaves_alive_who_polls_it_among_others() -> None:
     files = {3: read_end("pipe:[1]"), 4: write_end("pipe:[1]"), 5: File(channel=Channel.OTHER)}
-    assert wait(picture(process(100, reads(3, 5), files=files)), 100) == Wait(kind=Kind.OUTSIDE)
+    assert wait(picture(process(100, reads(3, 5), files=files)), 100) == Wait(kind=Kind.IDLE)
 
 
 def test_who_polls_is_released_by_all_who_could_end_one_of_its_waits() -> None:
@@ -417,7 +418,8 @@ INTERRUPTIBLE = [LOCK, shared("00:01:7"), child(200), reads(3), writes(4)]
 @pytest.mark.parametrize("number", [signal.SIGALRM, signal.SIGUSR1, signal.SIGTERM, signal.SIGHUP, 34, 64])
 def test_a_handler_could_release_who_waits_for_what_it_could_bring(call: Call, number: int) -> None:
     waiter = process(100, call, files=OWN_PIPE, handled=frozenset({number, signal.SIGINT}))
-    assert wait(picture(waiter, *CHILDREN), 100) == Wait(kind=Kind.HANDLER)
+    kind = Kind.ALARM if number == signal.SIGALRM else Kind.HANDLER
+    assert wait(picture(waiter, *CHILDREN), 100) == Wait(kind=kind)
 
 
 @pytest.mark.parametrize("call", [gil(101), mutex(101), joins(101), BARRIER])
@@ -631,5 +633,5 @@ def test_a_thread_whose_stack_is_not_known_could_be_inside_an_initialisation() -
 
 def test_an_initialisation_is_no_longer_interruptible() -> None:
     drawn = picture(process(100, LOCK, gil(100), handled=frozenset({signal.SIGALRM})))
-    assert wait(drawn, 100, {100: NO_OPENMP, 101: INITIALISES}).kind is Kind.HANDLER
+    assert wait(drawn, 100, {100: NO_OPENMP, 101: INITIALISES}).kind is Kind.ALARM
     assert wait(drawn, 100, {100: GUARD, 101: INITIALISES}).kind is Kind.INITIALISER

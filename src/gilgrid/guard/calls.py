@@ -34,6 +34,8 @@ WRITES = frozenset({"write", "writev", "sendto", "sendmsg"})
 POLLS = frozenset({"poll", "ppoll", "select", "pselect6"})
 _LASTING = READS | WRITES | POLLS | {"futex", "wait4", "waitid"}
 SLEEPS = frozenset({"nanosleep", "clock_nanosleep", "restart_syscall"})
+# What the kernel takes up again after a stop, where others fail with EINTR (signal(7)).
+RESTARTED = POLLS | SLEEPS | {"futex", "wait4", "waitid", "sched_yield", "read", "readv", "write", "writev"}
 # Which argument says when the call ends by itself: it points at a struct timespec or timeval, or is an int of
 # milliseconds, where a negative one is no limit.
 TIMEOUT = {

@@ -110,14 +110,15 @@ def cause(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
     return _in_process(picture, cycle)
 
 
-def _gil(waiter: Member, holder: Member) -> Cause:
+def _gil(waiter: Member, holder: Member) -> Cause | None:
     if waiter.thread.tid == holder.thread.tid:
         return Cause.GIL_HELD_BY_WAITER
     if holder.waits_in_openmp:
         return Cause.GIL_VS_OPENMP_BARRIER
     if holder.wait.kind is Kind.MUTEX and any(_is_loader(member) for member in (holder, waiter)):
         return Cause.GIL_VS_LOADER_LOCK
-    return _GIL_VS.get(holder.wait.kind, Cause.GIL_VS_CONDITION)
+    default = Cause.GIL_VS_CONDITION if holder.stack.native else None  # without its stack it may be anything
+    return _GIL_VS.get(holder.wait.kind, default)
 
 
 def _is_loader(member: Member) -> bool:
@@ -157,7 +158,9 @@ def _in_process(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
         return Cause.JOIN
     if any(member.is_notified for member in cycle):
         return Cause.LOST_WAKEUP
-    return Cause.LOCK_ORDER if kinds <= _LOCKS else None
+    # Only a mutex names its owner; who holds another lock the stacks must tell.
+    is_told = kinds == {Kind.MUTEX} or any(member.stack.native or member.stack.python for member in cycle)
+    return Cause.LOCK_ORDER if kinds <= _LOCKS and is_told else None
 
 
 def _alone(picture: Picture, member: Member) -> Cause | None:

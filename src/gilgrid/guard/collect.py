@@ -58,8 +58,9 @@ def may_be_lost(pids: Iterable[int], pollers: Collection[int]) -> bool:
     """
     if not calls.names():
         raise NothingToSeeError(f"gilgrid does not know the system calls of {os.uname().machine}")
-    if not os.path.exists("/proc/self/syscall"):  # noqa: PTH110 - pathlib costs 15 ms to import
-        raise NothingToSeeError("/proc has no file 'syscall': this kernel does not say what threads wait for")
+    for name in ("syscall", "schedstat"):
+        if not os.path.exists(f"/proc/self/{name}"):  # noqa: PTH110 - pathlib costs 15 ms to import
+            raise NothingToSeeError(f"/proc has no file {name!r}: this kernel does not say what threads do")
     return bool(pollers) or any(_main_may_never_run(pid) for pid in pids)
 
 

@@ -42,10 +42,15 @@ class Descriptors:
         self._links = {pid: list(links(pid)) for pid in pids}
         held = {target for found in self._links.values() for _, target in found}
         sockets = _unix_sockets() if any(target.startswith("socket:") for target in held) else []
-        self._peers = {identity: peer for identity, peer, _ in sockets}
-        self._unread = {identity for identity, _, unread in sockets if unread} & held
+        self._peers = {identity: peer for identity, peer, _ in sockets if peer}
+        self._unread = {
+            identity for identity, peer, unread in sockets if unread and (identity in held or peer in held)
+        }
+        # Through such a socket any other user's process may have been sent a descriptor.
+        self._speaks_outside = any(one in held and peer not in held for one, peer in self._peers.items())
         self._inherited = frozenset(outside)
         self._outsiders: frozenset[str] | None = None
+        self._is_blind = False  # for what processes of other users hold
 
     def of(self, pid: int) -> dict[int, File]:
         """The open files of one process."""
@@ -69,7 +74,9 @@ class Descriptors:
             peer=peer,
             reads=access != os.O_WRONLY,
             writes=access != os.O_RDONLY,
-            outside=not ends.isdisjoint(self._held_outside()) or bool(self._unread - ends),
+            outside=not ends.isdisjoint(self._held_outside())
+            or bool(self._unread - ends)
+            or (self._speaks_outside and self._is_blind),
         )
 
     def _held_outside(self) -> frozenset[str]:
@@ -78,6 +85,7 @@ class Descriptors:
             for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 15 ms to import
                 if name.isdigit() and int(name) not in self._links:
                     found.update(target for _, target in links(int(name)))
+                    self._is_blind = self._is_blind or not os.access(f"/proc/{name}/fd", os.R_OK)
             self._outsiders = frozenset(found)
         return self._outsiders
 
@@ -98,7 +106,7 @@ def _fdinfo(pid: int, fd: int) -> dict[str, str]:
 
 
 def _unix_sockets() -> list[tuple[str, str, bool]]:
-    """Each connected Unix socket of this network namespace, its peer, and whether some of it is unread."""
+    """Each Unix socket of this network namespace, its peer or '', and whether something waits in it."""
     import socket  # noqa: PLC0415 - 8 ms that most pictures do not need
 
     shown = _UDIAG_SHOW_PEER | _UDIAG_SHOW_RQLEN
@@ -117,9 +125,9 @@ def _unix_sockets() -> list[tuple[str, str, bool]]:
                 message = answer[_HEADER.size : length]
                 inode = _ANSWER.unpack_from(message)[4]
                 attributes = dict(_attributes(message[_ANSWER.size :]))
-                if peer := attributes.get(_UNIX_DIAG_PEER):
-                    unread = attributes.get(_UNIX_DIAG_RQLEN, 0) > 0
-                    found.append((f"socket:[{inode}]", f"socket:[{peer}]", unread))
+                peer = attributes.get(_UNIX_DIAG_PEER, 0)
+                unread = attributes.get(_UNIX_DIAG_RQLEN, 0) > 0
+                found.append((f"socket:[{inode}]", f"socket:[{peer}]" if peer else "", unread))
                 answer = answer[(length + 3) & ~3 :]
     return found
 

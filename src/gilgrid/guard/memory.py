@@ -58,7 +58,7 @@ class Memory:
         found = self.bytes(address, struct.calcsize(form))
         return None if found is None else struct.unpack(form, found)
 
-    def gil(self, futex: int, tids: Mapping[int, int]) -> Gil | None:
+    def gil(self, futex: int, tids: Mapping[int, int], left_us: float = 0.0) -> Gil | None:
         """The GIL whose waiters wait on the word at `futex`; None where it is of something else.
 
         `tids` maps thread ids as that process sees them to ours. It is recognised by what it must hold, not
@@ -70,7 +70,9 @@ class Memory:
             if found is None:
                 continue
             interval_us, last_holder, locked, switches = found
-            if not (0 < interval_us <= _LONGEST_INTERVAL_US and locked in (0, 1)):
+            # Nobody waits for a GIL for longer than its interval at a time.
+            is_like_one = 0 < interval_us <= _LONGEST_INTERVAL_US and locked in (0, 1)
+            if not is_like_one or left_us > interval_us:
                 continue
             holder = self._thread_of_state(last_holder, tids)
             if holder is not None:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.picture import Channel
-from gilgrid.guard.waits import Kind
+from gilgrid.guard.waits import ACTIVE, TIMERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gilgrid.guard.picture import Picture, Process
     from gilgrid.guard.waits import Wait
-
-_ACTIVE = frozenset({Kind.RUNNING, Kind.STOPPED, Kind.TIMED})
-_TIMERS = frozenset({signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF})
 
 
 def dead(waits: Mapping[int, Wait]) -> frozenset[int]:
@@ -27,7 +23,7 @@ def dead(waits: Mapping[int, Wait]) -> frozenset[int]:
 
 def idle(waits: Mapping[int, Wait]) -> frozenset[int]:
     """Who has no time limit, and waits for nobody who has one or runs: only from outside could they wake."""
-    found = {tid for tid, wait in waits.items() if wait.kind not in _ACTIVE}
+    found = {tid for tid, wait in waits.items() if wait.kind not in ACTIVE}
     while True:
         fewer = _unreleased(waits, {tid for tid in found if waits[tid].signalled_by <= found})
         if fewer == found:
@@ -65,4 +61,4 @@ def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[in
 
 def _is_at_rest(process: Process, silent: frozenset[int]) -> bool:
     has_timers = process.has_timers or any(file.channel is Channel.TIMER for file in process.files.values())
-    return process.tids <= silent and not has_timers and not process.handled & _TIMERS
+    return process.tids <= silent and not has_timers and not process.handled & TIMERS

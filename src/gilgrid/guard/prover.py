@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Evidence
+from gilgrid.guard import calls
 from gilgrid.guard.collect import NothingToSeeError, collect, may_be_lost
 from gilgrid.guard.descriptors import links
 from gilgrid.guard.explain import at_the_deadline, explain
@@ -194,7 +195,11 @@ def _worth_a_stop(picture: Picture, plain: dict[int, Wait]) -> list[int]:
     for process in picture.processes.values():
         holders = {tid for t in process.tids if plain[t].kind is Kind.GIL for tid in plain[t].released_by}
         kinds = {plain[tid].kind for tid in holders & plain.keys()}
-        if kinds & {Kind.LOCK, Kind.BARRIER, Kind.HANDLER} or (Kind.RUNNING in kinds and process.has_openmp):
+        if any(thread.call and thread.call.name not in calls.RESTARTED for thread in process.threads):
+            continue  # a stop would end its call, with EINTR
+        if kinds & {Kind.LOCK, Kind.BARRIER, Kind.HANDLER, Kind.ALARM} or (
+            Kind.RUNNING in kinds and process.has_openmp
+        ):
             found.append(process.pid)
     return found
 

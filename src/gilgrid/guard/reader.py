@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # linux/futex.h
 _PRIVATE = 128
+_REALTIME = 256
 _COMMAND = 0x7F
 _WAITS = {0, 9}  # FUTEX_WAIT, FUTEX_WAIT_BITSET
 _LOCKS = {6, 13}  # FUTEX_LOCK_PI, FUTEX_LOCK_PI2: the word is the owner's thread id
@@ -71,7 +73,9 @@ class Reader:
         if command not in _WAITS | _LOCKS or word is None:
             return None
         if timed:
-            return Futex(expected=expected, word=word[0], gil=self._memory.gil(address, self._ours))
+            left_us = self._left_us(arguments) if self._mappings.has_python else None
+            gil = None if left_us is None else self._memory.gil(address, self._ours, left_us)
+            return Futex(expected=expected, word=word[0], gil=gil)
         shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
         if command in _LOCKS:
             owner = self._ours.get(word[0] & _OWNER, 0)
@@ -88,6 +92,16 @@ class Reader:
             is_mutex=mutex is not None,
             shared=shared,
         )
+
+    def _left_us(self, arguments: Sequence[int]) -> float | None:
+        """After how long a timed futex(2) gives up."""
+        limit = self._memory.words(arguments[3], "=qq")
+        if limit is None:
+            return None
+        operation = arguments[1]
+        clock = time.CLOCK_REALTIME if operation & _REALTIME else time.CLOCK_MONOTONIC
+        begun = time.clock_gettime(clock) if operation & _COMMAND != 0 else 0.0  # FUTEX_WAIT has a duration
+        return (limit[0] + limit[1] / 1e9 - begun) * 1e6
 
     def _mutex_owner(self, address: int) -> int | None:
         """The owner of the pthread_mutex_t at `address`: 0 for a stranger, None where there is no mutex."""

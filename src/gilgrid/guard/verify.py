@@ -15,12 +15,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gilgrid.guard import calls
+from gilgrid.guard.descriptors import links
 from gilgrid.guard.mappings import Mappings
 from gilgrid.guard.memory import Memory
 from gilgrid.guard.picture import Channel, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from gilgrid.guard.picture import Process, Thread
 
@@ -37,6 +38,9 @@ _MOST_BYTES = 1 << 24
 _SOL_SOCKET, _SO_RCVTIMEO, _SO_SNDTIMEO = 1, 20, 21
 _TIMEVAL = struct.Struct("=qq")
 
+_IO_URING = "anon_inode:[io_uring]"
+_MEMORY = re.compile(r"/dev/(shm/.*|zero) \(deleted\)$")
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -51,7 +55,10 @@ def verified(picture: Picture, dead: Collection[int]) -> Picture:
 
 
 def _verified(process: Process, foreign: frozenset[str]) -> Process:
-    threads = (_timed_by_socket(process, thread) for thread in process.threads)
+    opened = {target for _, target in links(process.pid)}
+    threads: Iterable[Thread] = (_timed_by_socket(process, thread) for thread in process.threads)
+    if _IO_URING in opened:
+        threads = map(_timed, threads)  # it can wake who waits on a futex, after a time
     handles_interrupt = signal.SIGINT in process.handled and _has_own_interrupt_handler(process.pid)
     return replace(
         process,
@@ -65,12 +72,21 @@ def _mapped_elsewhere(picture: Picture) -> frozenset[str]:
     asked = {thread.call.futex.shared for _, thread in picture.threads() if thread.call and thread.call.futex}
     if asked <= {""}:
         return frozenset()
+    if any(_MEMORY.match(target) for pid in picture.processes for _, target in links(pid)):
+        return frozenset(asked)  # through that descriptor it could be mapped later
     found: set[str] = set()
     for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 15 ms to import
         if name.isdigit() and int(name) not in picture.processes:
             with suppress(OSError):
                 found |= asked & Mappings(int(name)).shared
     return frozenset(found)
+
+
+def _timed(thread: Thread) -> Thread:
+    call = thread.call
+    if call is None or call.futex is None or call.futex.gil is not None:
+        return thread
+    return replace(thread, call=replace(call, timed=True))
 
 
 def _shared_with_others(thread: Thread, foreign: frozenset[str]) -> Thread:

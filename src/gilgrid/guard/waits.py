@@ -11,6 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gilgrid.guard.calls import POLLS
 from gilgrid.guard.picture import Channel
 from gilgrid.guard.stack import is_openmp_library
 
@@ -43,7 +44,9 @@ class Kind(StrEnum):
     STOPPED = "to be continued: a signal or a debugger has stopped it"
     TIMED = "for some time to pass"
     OUTSIDE = "for something outside"
+    IDLE = "for something outside to happen"
     HANDLER = "for something that a signal handler could bring"
+    ALARM = "for something that the handler of a timer could bring"
     GIL = "for the GIL"
     MUTEX = "for a mutex"
     JOIN = "for a thread to end"
@@ -57,7 +60,13 @@ class Kind(StrEnum):
     WRITE = "to write"
 
 
-ALIVE = frozenset({Kind.RUNNING, Kind.STOPPED, Kind.TIMED, Kind.OUTSIDE, Kind.HANDLER})
+ALIVE = frozenset({Kind.RUNNING, Kind.STOPPED, Kind.TIMED, Kind.OUTSIDE, Kind.IDLE, Kind.HANDLER, Kind.ALARM})
+# What waits like this may have a time limit, though none is seen.
+ACTIVE = frozenset({Kind.RUNNING, Kind.STOPPED, Kind.TIMED, Kind.OUTSIDE, Kind.ALARM})
+TIMERS = frozenset({signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF})
+# Without a time limit these have none; a socket may have one of its own (SO_RCVTIMEO), and what is waited for
+# by sigwait(3) may be a timer's signal.
+_WITHOUT_LIMIT = frozenset({"epoll_wait", "epoll_pwait", "epoll_pwait2", "pause", *POLLS})
 _INTERRUPTIBLE = frozenset({Kind.LOCK, Kind.SHARED, Kind.CHILD, Kind.READ, Kind.WRITE})
 
 
@@ -105,7 +114,7 @@ class _InProcess:
         if told.kind not in _INTERRUPTIBLE or not self._handled:
             return told
         if self._process.handles_interrupt or self._handled - {signal.SIGCHLD, signal.SIGINT}:
-            return Wait(kind=Kind.HANDLER)
+            return Wait(kind=Kind.ALARM if self._handled & TIMERS else Kind.HANDLER)
         # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
         # types Ctrl-C has given up on it; so has a parent, or it works and is asked by `proof.is_deadlock`.
         if signal.SIGCHLD in self._handled:
@@ -138,7 +147,7 @@ class _InProcess:
             return self._child(thread.tid, call.who)
         if call.reads or call.writes:
             return self._files(thread.tid, call)
-        return Wait(kind=Kind.OUTSIDE)
+        return Wait(kind=Kind.IDLE if call.name in _WITHOUT_LIMIT else Kind.OUTSIDE)
 
     def _futex(self, tid: int, call: Call, futex: Futex | None) -> Wait:
         if futex is not None and futex.gil is not None:
@@ -179,7 +188,8 @@ class _InProcess:
         for fd in {*call.reads, *call.writes}:
             holders = self._other_end(fd, reading=fd in call.reads, writing=fd in call.writes)
             if holders is None:
-                return Wait(kind=Kind.OUTSIDE)
+                is_pipe = fd in self._process.files and self._process.files[fd].channel is Channel.PIPE
+                return Wait(kind=Kind.IDLE if is_pipe or call.name in _WITHOUT_LIMIT else Kind.OUTSIDE)
             released_by |= holders
         kind = Kind.READ if call.reads else Kind.WRITE
         return Wait(kind=kind, released_by=released_by - {tid}, signalled_by=self._picture.tids - {tid})
