@@ -19,6 +19,7 @@ from gilgrid.guard.descriptors import links
 from gilgrid.guard.mappings import Mappings
 from gilgrid.guard.memory import Memory
 from gilgrid.guard.picture import Channel, Picture
+from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -72,14 +73,22 @@ def _mapped_elsewhere(picture: Picture) -> frozenset[str]:
     asked = {thread.call.futex.shared for _, thread in picture.threads() if thread.call and thread.call.futex}
     if asked <= {""}:
         return frozenset()
-    if any(_MEMORY.match(target) for pid in picture.processes for _, target in links(pid)):
-        return frozenset(asked)  # through that descriptor it could be mapped later
-    found: set[str] = set()
+    # Through a descriptor of it, it could be mapped later.
+    inodes = {inode for pid in picture.processes for inode in _opened_memory(pid)}
+    found = {identity for identity in asked if identity.rpartition(":")[2] in inodes}
     for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib costs 15 ms to import
         if name.isdigit() and int(name) not in picture.processes:
             with suppress(OSError):
                 found |= asked & Mappings(int(name)).shared
     return frozenset(found)
+
+
+def _opened_memory(pid: int) -> Iterator[str]:
+    """The inodes of the memory without a name that a process holds a descriptor of."""
+    for fd, target in links(pid):
+        if _MEMORY.match(target):
+            with suppress(OSError):
+                yield str(os.stat(f"{folder(pid)}/fd/{fd}").st_ino)  # noqa: PTH116 - as above
 
 
 def _timed(thread: Thread) -> Thread:
