@@ -83,6 +83,11 @@ class Evidence:
     detected_after: float | None = None
     not_permitted: str = ""
 
+    @property
+    def is_proof(self) -> bool:
+        """Whether a deadlock is proven, and not only told what the threads are at."""
+        return self.detected_after is not None
+
     def to_json(self) -> dict[str, Any]:
         """The evidence as JSON can carry it; `from_json` is its inverse."""
         return asdict(self)

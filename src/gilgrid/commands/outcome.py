@@ -58,6 +58,19 @@ def to_json(ending: Ending, evidence: Evidence | None, argv: Sequence[str]) -> d
     }
 
 
+def running_to_json(pid: int, evidence: Evidence) -> dict[str, Any]:
+    """The same for a process that runs on: it has no verdict unless its deadlock is proven."""
+    return {
+        "schema": SCHEMA,
+        "verdict": Verdict.DEADLOCK if evidence.is_proof else None,
+        "exit_code": None,
+        "signal": None,
+        "seconds": None,
+        "pid": pid,
+        **asdict(evidence),
+    }
+
+
 def sentences(ending: Ending, debugger: str = "gdb") -> list[str]:
     """What is to be said of an ending, beside the report of a hang; nothing where all is well."""
     match ending.end:

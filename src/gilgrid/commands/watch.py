@@ -8,7 +8,6 @@ import signal
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from gilgrid import guard
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
 def command(options: argparse.Namespace) -> int:
     """Run the command in gilgrid's place; the exit code is its own, or one of ``WatchExit``."""
     argv = _argv(options)
-    if options.pid is not None:
-        return watch_pid(options.pid, options)
     try:
         report = _Report(options.json) if options.json else None
     except OSError as error:
         _say(f"{options.json}: {error.strerror}: no result could be written there")
         return WatchExit.GILGRID_FAILED
+    if options.pid is not None:
+        return _watch_pid(options.pid, report)
     ending = guard.run(
         Command(
             argv=tuple(argv),
@@ -50,30 +49,19 @@ def command(options: argparse.Namespace) -> int:
     return code if _tell(ending, report, argv, options.deadline) else WatchExit.GILGRID_FAILED
 
 
-def watch_pid(pid: int, options: argparse.Namespace) -> int:
+def _watch_pid(pid: int, report: _Report | None) -> int:
     """Look at a running process once and judge it, without ending it."""
-    from gilgrid.commands.outcome import SCHEMA  # noqa: PLC0415 - see `command`
+    from gilgrid.commands.outcome import running_to_json  # noqa: PLC0415 - see `command`
     from gilgrid.model import Verdict  # noqa: PLC0415
 
-    report = _Report(options.json) if options.json else None
     evidence = guard.examine(pid)
     if evidence is None:
         _say(f"there is no process {pid}")
         return WatchExit.NOT_FOUND
-    is_deadlock = evidence.detected_after is not None
-    content = {
-        "schema": SCHEMA,
-        "verdict": Verdict.DEADLOCK if is_deadlock else None,  # it has not ended
-        "exit_code": None,
-        "signal": None,
-        "seconds": None,
-        "pid": pid,
-        **asdict(evidence),
-    }
-    if report is not None and not report.write(content):
+    if report is not None and not report.write(running_to_json(pid, evidence)):
         return WatchExit.GILGRID_FAILED
-    _print_hang(evidence, Verdict.DEADLOCK if is_deadlock else None, None)
-    return WatchExit.DEADLOCK if is_deadlock else 0
+    _print_hang(evidence, Verdict.DEADLOCK if evidence.is_proof else None, None)
+    return WatchExit.DEADLOCK if evidence.is_proof else 0
 
 
 def _argv(options: argparse.Namespace) -> list[str]:

@@ -10,15 +10,16 @@ if TYPE_CHECKING:
     from gilgrid.guard.command import Command, Ending, Leftover, cancel_all, run
     from gilgrid.guard.protocol import End
 
+_OF_COMMAND = ("Command", "End", "Ending", "Leftover", "cancel_all", "run")
+_MODULES = {"examine": "attach", **dict.fromkeys(_OF_COMMAND, "command")}
+
 __all__ = ["Command", "End", "Ending", "Leftover", "cancel_all", "examine", "run"]
 
 
 def __getattr__(name: str) -> object:
     # The supervisor imports this package as well, and must start in milliseconds: what only the
     # client needs is imported when it is asked for (PEP 562).
-    if name == "examine":
-        return import_module("gilgrid.guard.attach").examine
-    if name in __all__:
-        return getattr(import_module("gilgrid.guard.command"), name)
+    if name in _MODULES:
+        return getattr(import_module(f"gilgrid.guard.{_MODULES[name]}"), name)
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

@@ -51,16 +51,17 @@ class _Look:
         return not self.call[:1].isdigit()
 
 
-def may_be_lost(pids: Iterable[int], pollers: Collection[int]) -> bool:
-    """Whether a glance leaves it open that the main thread of a process never runs again, or a GIL holder.
-
-    Raises `NothingToSeeError`.
-    """
+def check_sight() -> None:
+    """Raise `NothingToSeeError` unless this system shows what threads wait for."""
     if not calls.names():
         raise NothingToSeeError(f"gilgrid does not know the system calls of {os.uname().machine}")
     for name in ("syscall", "schedstat"):
         if not os.path.exists(f"/proc/self/{name}"):  # noqa: PTH110 - pathlib costs 15 ms to import
             raise NothingToSeeError(f"/proc has no file {name!r}: this kernel does not say what threads do")
+
+
+def may_be_lost(pids: Iterable[int], pollers: Collection[int]) -> bool:
+    """Whether a glance leaves it open that the main thread of a process never runs again, or a GIL holder."""
     return bool(pollers) or any(_main_may_never_run(pid) for pid in pids)
 
 

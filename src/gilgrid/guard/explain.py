@@ -14,7 +14,7 @@ from gilgrid.guard.stack import Stack, is_system
 from gilgrid.guard.waits import waits
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
     from gilgrid.evidence import Frame
     from gilgrid.guard.picture import Picture, Process, Thread
@@ -36,7 +36,7 @@ def explain(
     """The evidence for threads that are proven dead; `stacks` may be of some threads only."""
     told = waits(picture, stacks)
     # Stacks narrow down who could release whom; what was proven without them stays proven.
-    still, plain = proven_dead(told), _plain(picture)
+    still, plain = proven_dead(told), waits(picture, {})
     precise = {tid: wait if tid in still else plain[tid] for tid, wait in told.items()}
     holders = _gil_holders(picture)
     everybody = members(picture, precise, stacks, dead)
@@ -76,10 +76,6 @@ def at_the_deadline(
         others=len(everybody) - len(shown[:_MOST_THREADS]),
         not_permitted=not_permitted,
     )
-
-
-def _plain(picture: Picture) -> Mapping[int, Wait]:
-    return waits(picture, {})
 
 
 def _shown(picture: Picture, found: tuple[int, ...], dead: frozenset[int]) -> list[tuple[Process, Thread]]:

@@ -147,8 +147,7 @@ class _Keeper:
                 self._keep = True
             elif "why" in message:
                 evidence = self._begun_prover().last_words()
-                is_proven = evidence.detected_after is not None
-                self._channel.say({"deadlock" if is_proven else "seen": evidence.to_json()})
+                self._channel.say({"deadlock" if evidence.is_proof else "seen": evidence.to_json()})
                 self._next = math.inf
         if self._channel.ended:
             self._heard_all = True

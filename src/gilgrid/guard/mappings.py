@@ -9,13 +9,13 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gilgrid.guard.stack import is_openmp_library
 from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LINE = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (....) ([0-9a-f]+) ([0-9a-f:]+) (\d+) *(.*)")
-_OPENMP = re.compile(r"/lib(?:g|i)?omp[^/]*\.so[^/]*$")
 _PYTHON = re.compile(r"(lib)?python\d")  # and no extension.cpython-311-x86_64-linux-gnu.so
 _ANONYMOUS = "/dev/zero (deleted)"  # MAP_SHARED | MAP_ANONYMOUS
 _NAMED_ONCE, _DELETED = "/dev/shm/", " (deleted)"  # noqa: S108 - what is mapped there, not made
@@ -31,7 +31,7 @@ class Mappings:
         self._starts = [int(start, 16) for start, *_ in found]
         self._found = found
         files = {path for *_, path in found}
-        self.has_openmp = any(_OPENMP.search(path) for path in files)
+        self.has_openmp = any(map(is_openmp_library, files))
         self.has_python = any("python" in path.rpartition("/")[2] for path in files)
 
     @property

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 class Channel(StrEnum):
@@ -54,9 +54,10 @@ class Gil:
 class Futex:
     """What a thread in futex(2) waits on.
 
-    `expected` is the value with which it began to wait, `word` the one that is there now. `owner` and `kind`
-    are what follows where the word is the lock of a pthread_mutex_t. `shared` is the identity of the shared
-    mapping that the word lies in, "" where only this process can see it.
+    `expected` is the value with which it began to wait, `word` the one that is there now. `owner` is the
+    thread that has the mutex, where `is_mutex`, or else the one that is joined; 0 for none of the process.
+    `shared` is the identity of the shared mapping that the word lies in: "" where only this process can see
+    it, "?" where nobody knows who can.
     """
 
     expected: int
@@ -69,10 +70,11 @@ class Futex:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """The system call that a thread is blocked in; `timed` where it ends by itself, `files` what it waits on.
+    """The system call that a thread is blocked in; `timed` where it ends by itself.
 
-    `who` is the process that is waited for, -1 for any child. `stack` and `code` are the addresses of its
-    stack pointer and of its instruction; `library` is what that instruction is of.
+    `reads` and `writes` are the descriptors that it waits on. `who` is the process that is waited for, -1 for
+    any child. `stack` and `code` are the addresses of its stack pointer and of its instruction; `library` is
+    what that instruction is of.
     """
 
     name: str
@@ -127,6 +129,11 @@ class Process:
         return frozenset(thread.tid for thread in self.threads)
 
 
+def tids_of(processes: Iterable[Process]) -> frozenset[int]:
+    """The threads of several processes."""
+    return frozenset(tid for process in processes for tid in process.tids)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Picture:
     """All processes of a tree; `root` is the pid of the command itself."""
@@ -143,7 +150,7 @@ class Picture:
     @cached_property
     def tids(self) -> frozenset[int]:
         """All threads."""
-        return frozenset(thread.tid for _, thread in self.threads())
+        return tids_of(self.processes.values())
 
     def gils(self) -> Iterator[Gil]:
         """The GILs that some thread waits for."""
@@ -162,8 +169,7 @@ class Picture:
 
     def same_memory(self, process: Process) -> frozenset[int]:
         """The threads that have the memory of that process: its own, and those of clone(2) with CLONE_VM."""
-        group = [other.tids for other in self.processes.values() if other.memory == process.memory]
-        return frozenset().union(*group)
+        return tids_of(other for other in self.processes.values() if other.memory == process.memory)
 
     def children(self, pid: int) -> list[Process]:
         """The children of a process."""

@@ -7,14 +7,13 @@ are these taken, which stops the process for a moment.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Evidence
 from gilgrid.guard import calls
-from gilgrid.guard.collect import NothingToSeeError, collect, may_be_lost
+from gilgrid.guard.collect import NothingToSeeError, check_sight, collect, may_be_lost
 from gilgrid.guard.descriptors import links
 from gilgrid.guard.explain import at_the_deadline, explain
 from gilgrid.guard.proof import dead, is_deadlock, lost
@@ -23,6 +22,8 @@ from gilgrid.guard.verify import verified
 from gilgrid.guard.waits import Kind, waits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gilgrid.guard.picture import Picture
     from gilgrid.guard.sample import Sampler
     from gilgrid.guard.stack import Stack
@@ -40,14 +41,14 @@ _TO_PERMIT = (
     "it takes the user of the program, or root; in a container, --cap-add=SYS_PTRACE; and where Yama "
     "restricts it (/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
 )
+_TOLD_BY_STACK = {Kind.LOCK, Kind.BARRIER, Kind.HANDLER, Kind.ALARM}
 _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 
 
 class Prover:
     """Watches a tree, of which `root` is the pid of the command that is to be judged.
 
-    `evidence` is None until a deadlock is proven; call `look` again once `time.monotonic` is past
-    `next_look`.
+    Call `look` again once `time.monotonic` is past `next_look`.
     """
 
     def __init__(self, sampler: Sampler, root: int) -> None:
@@ -57,6 +58,11 @@ class Prover:
         # What gilgrid itself holds open, and so gave to the command, is held outside the tree.
         self._outside = frozenset(target for _, target in links(os.getpid()))
         self._refused = ""
+        self._unseen = ""  # why nothing can be seen here at all
+        try:
+            check_sight()
+        except NothingToSeeError as error:
+            self._unseen = str(error)
         self._pause_s = _SHORTEST_PAUSE_S
         self._next_picture = self._next_stop = 0.0
         self._last_picture = 0.0
@@ -71,7 +77,7 @@ class Prover:
         self.next_look = now + max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
         if not self.sampler.pids:
             self.sampler.walk()
-        elif now >= self._next_picture and self.sampler.is_worth_a_look:
+        elif now >= self._next_picture and not self._unseen and self.sampler.is_worth_a_look:
             evidence = self._examine()
             self._pace(now, time.process_time() - used_s)
             return evidence
@@ -79,15 +85,11 @@ class Prover:
 
     def last_words(self, *, may_stop: bool = True) -> Evidence:
         """What is proven even so, or what the threads are at; without `may_stop`, as far as Python tells."""
+        if self._unseen:
+            return Evidence(not_permitted=self._unseen)
         self.sampler.walk(whole=True)
         self.sampler.sample()
-        try:
-            may_be_lost((), ())
-        except NothingToSeeError as error:
-            return Evidence(not_permitted=str(error))
-        picture = self._picture()
-        picture = verified(picture, dead(waits(picture, {})))
-        found = dead(waits(picture, {}))
+        picture, _, found = _solved(self._picture(), {})
         if lost(picture, found):
             return self._explained(picture, found)
         known: dict[int, Stack] = {}
@@ -105,26 +107,19 @@ class Prover:
         self._last_picture = begun
 
     def _examine(self) -> Evidence | None:
-        try:
-            # A glance first: to find who else there is takes longer.
-            if not may_be_lost(self.sampler.pids, self.sampler.pollers) or not self.sampler.walk():
-                return None
-        except NothingToSeeError as error:
-            self._refused, self._next_picture = str(error), math.inf
+        # A glance first: to find who else there is takes longer.
+        if not may_be_lost(self.sampler.pids, self.sampler.pollers) or not self.sampler.walk():
             return None
         picture = self._picture()
         plain = waits(picture, {})
-        found = dead(plain)
-        if is_deadlock(picture, plain, found):
-            picture = verified(picture, found)
-            plain = waits(picture, {})
-            found = dead(plain)
+        if is_deadlock(picture, plain, dead(plain)):
+            picture, plain, found = _solved(picture, {})
             if is_deadlock(picture, plain, found) and self.sampler.walk(whole=True):
                 return self._explained(picture, found)
-        if time.monotonic() >= self._next_stop:
-            for pid in _worth_a_stop(picture, plain):
-                return self._examine_stacks(picture, pid)
-        return None
+        suspect = next(_worth_a_stop(picture, plain), None)
+        if suspect is None or time.monotonic() < self._next_stop:
+            return None
+        return self._examine_stacks(picture, suspect)
 
     def _picture(self) -> Picture:
         # Who waited for the GIL polls, even where it did not look so from afar.
@@ -153,10 +148,7 @@ class Prover:
         """The evidence, if with these stacks a picture after the stop shows what the one before it did."""
         for _ in range(_PICTURES_AFTER_A_STOP):
             time.sleep(_SETTLE_S)
-            after = self._picture()
-            after = verified(after, dead(waits(after, told)))
-            precise = waits(after, told)
-            found = dead(precise)
+            after, precise, found = _solved(self._picture(), told)
             is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)
             if is_proven and self.sampler.walk(whole=True):
                 return self._explained(after, found, told)
@@ -189,22 +181,25 @@ class Prover:
         self._refused = self._refused or f"{reason}; {_TO_PERMIT}"
 
 
-def _worth_a_stop(picture: Picture, plain: dict[int, Wait]) -> list[int]:
+def _solved(picture: Picture, told: Stacks) -> tuple[Picture, dict[int, Wait], frozenset[int]]:
+    """The picture with all that a proof would have to know, the waits in it, and who is dead by them."""
+    picture = verified(picture, dead(waits(picture, told)))
+    precise = waits(picture, told)
+    return picture, precise, dead(precise)
+
+
+def _worth_a_stop(picture: Picture, plain: dict[int, Wait]) -> Iterator[int]:
     """The processes of which a thread waits for a GIL whose holder's stack could tell what it waits for."""
-    found = []
     for process in picture.processes.values():
         holders = {tid for t in process.tids if plain[t].kind is Kind.GIL for tid in plain[t].released_by}
         kinds = {plain[tid].kind for tid in holders & plain.keys()}
         if any(thread.call and thread.call.name not in calls.RESTARTED for thread in process.threads):
             continue  # a stop would end its call, with EINTR
-        if kinds & {Kind.LOCK, Kind.BARRIER, Kind.HANDLER, Kind.ALARM} or (
-            Kind.RUNNING in kinds and process.has_openmp
-        ):
-            found.append(process.pid)
-    return found
+        if kinds & _TOLD_BY_STACK or (Kind.RUNNING in kinds and process.has_openmp):
+            yield process.pid
 
 
 def _unchanged(before: Picture, after: Picture, tids: frozenset[int]) -> bool:
     """Whether these threads wait in the same calls in both pictures; a stop itself makes them call again."""
-    calls = {thread.tid: thread.call for _, thread in before.threads()}
-    return all(calls.get(thread.tid) == thread.call for _, thread in after.threads() if thread.tid in tids)
+    earlier = {thread.tid: thread.call for _, thread in before.threads()}
+    return all(earlier.get(thread.tid) == thread.call for _, thread in after.threads() if thread.tid in tids)

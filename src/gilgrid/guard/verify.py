@@ -1,6 +1,7 @@
 """Finds out what only matters once everything else says deadlock: it costs more than a look.
 
-Whether Ctrl-C would reach a handler of the program's own, and whether a socket gives up by itself.
+Whether Ctrl-C would reach a handler of the program's own, whether a socket gives up by itself, who else could
+map the shared memory that is waited in, and whether io_uring could wake anybody.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.calls import POLLS
-from gilgrid.guard.picture import Channel
+from gilgrid.guard.picture import Channel, tids_of
 from gilgrid.guard.stack import is_openmp_library
 
 if TYPE_CHECKING:
@@ -26,15 +26,10 @@ if TYPE_CHECKING:
 
 # The kernel sends these for what the thread itself does, which a blocked one does not, and glibc uses 32 and
 # 33 between threads of one process.
-_NO_RELEASE: set[int] = {
-    signal.SIGSEGV,
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGILL,
-    signal.SIGABRT,
-    signal.SIGTRAP,
-}
-_NO_RELEASE |= {signal.SIGSYS, signal.SIGPIPE, 32, 33}
+_NO_RELEASE = frozenset({
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP,
+    signal.SIGSYS, signal.SIGPIPE, 32, 33,
+})  # fmt: skip
 
 
 class Kind(StrEnum):
@@ -118,8 +113,8 @@ class _InProcess:
         # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
         # types Ctrl-C has given up on it; so has a parent, or it works and is asked by `proof.is_deadlock`.
         if signal.SIGCHLD in self._handled:
-            children = [child.tids for child in self._picture.children(self._process.pid)]
-            told = replace(told, released_by=told.released_by.union(*children))
+            children = tids_of(self._picture.children(self._process.pid))
+            told = replace(told, released_by=told.released_by | children)
         if signal.SIGINT in self._handled:
             told = replace(told, signalled_by=told.signalled_by | self._not_above - {thread.tid})
         return told
@@ -132,7 +127,7 @@ class _InProcess:
     def _not_above(self) -> frozenset[int]:
         """The threads of this process and of those of the tree that are not above it."""
         above = {process.pid for process in self._picture.ancestors(self._process.pid)}
-        return frozenset().union(*(p.tids for pid, p in self._picture.processes.items() if pid not in above))
+        return tids_of(other for pid, other in self._picture.processes.items() if pid not in above)
 
     def _plain(self, thread: Thread) -> Wait:
         """By its system call alone."""
@@ -164,8 +159,8 @@ class _InProcess:
         if futex.shared and any(process.refused for process in self._picture.processes.values()):
             return Wait(kind=Kind.OUTSIDE)  # what they map is not known
         if futex.shared:
-            mapping = [p.tids for p in self._picture.processes.values() if futex.shared in p.mapped]
-            return Wait(kind=Kind.SHARED, released_by=frozenset().union(*mapping) - {tid})
+            mapping = (p for p in self._picture.processes.values() if futex.shared in p.mapped)
+            return Wait(kind=Kind.SHARED, released_by=tids_of(mapping) - {tid})
         # A mutex that its own owner waits for may be a gate, which another thread opens by unlocking it.
         if futex.owner and not (futex.is_mutex and futex.owner == tid):
             kind = Kind.MUTEX if futex.is_mutex else Kind.JOIN
@@ -180,8 +175,8 @@ class _InProcess:
         children = [p for p in self._picture.children(self._process.pid) if who in (-1, p.pid)]
         if not children or not all(child.threads for child in children):
             return Wait(kind=Kind.OUTSIDE)  # one has just ended, or is none of the tree
-        released_by = frozenset().union(*(child.tids for child in children))
-        return Wait(kind=Kind.CHILD, released_by=released_by, signalled_by=self._picture.tids - {tid})
+        others = self._picture.tids - {tid}
+        return Wait(kind=Kind.CHILD, released_by=tids_of(children), signalled_by=others)
 
     def _files(self, tid: int, call: Call) -> Wait:
         released_by: frozenset[int] = frozenset()
@@ -208,24 +203,25 @@ class _InProcess:
             return other.tids if other and other.threads else None
         if any(process.refused for process in self._picture.processes.values()):
             return None
+        is_pipe = file.channel is Channel.PIPE
+        other_end = (
+            self._holders(file.identity, reads=writing, writes=reading)
+            if is_pipe
+            else self._holders(file.peer)
+        )
+        if not other_end:
+            return None  # had nobody it, this would not wait: it is on its way through a socket (SCM_RIGHTS)
         # Who holds this end of a socket could shut it down (shutdown(2)).
-        found = self._holders(file.peer) | self._holders(file.identity)
-        # Had nobody the other end, this would not wait: it is on its way through a socket (SCM_RIGHTS).
-        other_end = self._holders(file.peer)
-        if file.channel is Channel.PIPE:
-            other_end = found = self._holders(file.identity, reads=writing, writes=reading)
-        return found if other_end else None
+        return other_end if is_pipe else other_end | self._holders(file.identity)
 
     def _holders(self, identity: str, *, reads: bool = True, writes: bool = True) -> frozenset[int]:
         """The threads of the processes that hold that file, and may read from it or write to it."""
-        return frozenset().union(
-            *(
-                process.tids
-                for process in self._picture.processes.values()
-                if any(
-                    held.identity == identity and ((reads and held.reads) or (writes and held.writes))
-                    for held in process.files.values()
-                )
+        return tids_of(
+            process
+            for process in self._picture.processes.values()
+            if any(
+                held.identity == identity and ((reads and held.reads) or (writes and held.writes))
+                for held in process.files.values()
             )
         )
 
@@ -251,12 +247,9 @@ class _InProcess:
     def _for_initialiser(self, tid: int, frame: Frame, stack: Stack, plain: Wait) -> Wait:
         others = {other: told for other, told in self._stacks.items() if other != tid}
         if stack.waits_for_once:
-            kind, inside = Kind.ONCE, [other for other, told in others.items() if told.runs_once]
+            kind, inside = Kind.ONCE, [tid for tid, told in others.items() if told.runs_once]
         else:
-            kind, inside = (
-                Kind.INITIALISER,
-                [other for other, told in others.items() if told.is_inside(frame)],
-            )
+            kind, inside = Kind.INITIALISER, [tid for tid, told in others.items() if told.is_inside(frame)]
             # One at a time initialises. Where more are in that function it may be either, or a third.
             inside = inside if len(inside) == 1 else []
         is_sure = inside and self._knows_all_stacks

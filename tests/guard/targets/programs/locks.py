@@ -122,24 +122,15 @@ def lock_twice() -> None:
 
 def lock_of_an_ended_thread() -> None:
     """Who had the lock has ended without giving it back."""
-    lock = threading.Lock()
-
-    def take() -> None:
-        lock.acquire()
-        if fixed:
-            lock.release()
-
-    thread = threading.Thread(target=take)
-    thread.start()
-    thread.join()
-    with lock:
-        pass
+    taken_by_a_thread(threading.Lock())
 
 
 def rlock_of_an_ended_thread() -> None:
     """As above, with a reentrant lock."""
-    lock = threading.RLock()
+    taken_by_a_thread(threading.RLock())
 
+
+def taken_by_a_thread(lock: Any) -> None:
     def take() -> None:
         lock.acquire()
         if fixed:
