@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gilgrid.evidence import Cause
-from gilgrid.guard.cause import cause, members
-from gilgrid.guard.picture import Call, Futex
-from gilgrid.guard.waits import waits
+from gilgrid.guard.proof.cause import cause, members
+from gilgrid.guard.proof.picture import Call, Futex
+from gilgrid.guard.proof.waits import waits
 from tests.unit.pictures.drawn import (
     ANY_CHILD,
     BARRIER,
@@ -34,8 +34,8 @@ from tests.unit.pictures.drawn import (
 )
 
 if TYPE_CHECKING:
-    from gilgrid.guard.picture import Picture
-    from gilgrid.guard.stack import Stack
+    from gilgrid.guard.proof.picture import Picture
+    from gilgrid.guard.proof.stack import Stack
 
 STDLIB = "/usr/lib/python3.12/"
 THREADING, QUEUE = f"{STDLIB}threading.py", f"{STDLIB}queue.py"

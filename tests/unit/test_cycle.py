@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilgrid.guard.cycle import cycle
-from gilgrid.guard.waits import Kind, Wait
+from gilgrid.guard.proof.cycle import cycle
+from gilgrid.guard.proof.waits import Kind, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gilgrid.evidence import Cause, Evidence, Frame, Waiter
-from gilgrid.guard.explain import explain
-from gilgrid.guard.proof import dead
-from gilgrid.guard.waits import waits
+from gilgrid.guard.proof.explain import explain
+from gilgrid.guard.proof.fixed_point import dead
+from gilgrid.guard.proof.waits import waits
 from tests.unit.pictures.recorded import load, names
 
 if TYPE_CHECKING:

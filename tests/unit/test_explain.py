@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gilgrid.evidence import Cause, Evidence, Frame
-from gilgrid.guard.explain import at_the_deadline, explain
-from gilgrid.guard.waits import Kind
+from gilgrid.guard.proof.explain import at_the_deadline, explain
+from gilgrid.guard.proof.waits import Kind
 from tests.unit.pictures.drawn import (
     BARRIER,
     GOMP,
@@ -30,8 +30,8 @@ from tests.unit.pictures.drawn import (
 )
 
 if TYPE_CHECKING:
-    from gilgrid.guard.picture import Picture
-    from gilgrid.guard.stack import Stack
+    from gilgrid.guard.proof.picture import Picture
+    from gilgrid.guard.proof.stack import Stack
 
 MAIN = ("main", "/project/main.py")
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilgrid.guard import calls
-from gilgrid.guard.collect import collect
-from gilgrid.guard.mappings import Mappings
-from gilgrid.guard.proof import dead
-from gilgrid.guard.verify import verified
-from gilgrid.guard.waits import waits
+from gilgrid.guard.observe.collect import collect
+from gilgrid.guard.observe.mappings import Mappings
+from gilgrid.guard.observe.verify import verified
+from gilgrid.guard.proof import calls
+from gilgrid.guard.proof.fixed_point import dead
+from gilgrid.guard.proof.waits import waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,7 @@ MAPS = """\
 
 
 def show(monkeypatch: pytest.MonkeyPatch, maps: str) -> None:
-    monkeypatch.setattr("gilgrid.guard.mappings.folder", lambda pid: f"/proc/{pid}")
+    monkeypatch.setattr("gilgrid.guard.observe.mappings.folder", lambda pid: f"/proc/{pid}")
     monkeypatch.setattr(builtins, "open", lambda *_, **__: io.StringIO(maps))
 
 

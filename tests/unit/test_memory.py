@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilgrid.guard.memory import Memory
-from gilgrid.guard.picture import Gil
+from gilgrid.guard.observe.memory import Memory
+from gilgrid.guard.proof.picture import Gil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

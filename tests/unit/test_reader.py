@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilgrid.guard import calls
-from gilgrid.guard.mappings import Mappings
-from gilgrid.guard.memory import Memory
-from gilgrid.guard.picture import Call, Futex
-from gilgrid.guard.reader import Reader
+from gilgrid.guard.observe.mappings import Mappings
+from gilgrid.guard.observe.memory import Memory
+from gilgrid.guard.observe.reader import Reader
+from gilgrid.guard.proof import calls
+from gilgrid.guard.proof.picture import Call, Futex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

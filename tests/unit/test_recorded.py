@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 
 from gilgrid.evidence import Cause, Evidence
-from gilgrid.guard.explain import explain
-from gilgrid.guard.proof import dead, is_deadlock
-from gilgrid.guard.waits import waits
+from gilgrid.guard.proof.explain import explain
+from gilgrid.guard.proof.fixed_point import dead, is_deadlock
+from gilgrid.guard.proof.waits import waits
 from tests.unit.pictures.recorded import load, names
 
 

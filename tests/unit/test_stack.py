@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from gilgrid.evidence import Frame
-from gilgrid.guard.picture import Call, Futex
-from gilgrid.guard.stack import Stack, is_openmp_library, is_system
+from gilgrid.guard.proof.picture import Call, Futex
+from gilgrid.guard.proof.stack import Stack, is_openmp_library, is_system
 from tests.unit.pictures.drawn import BARRIER, GOMP, LIBC, LOCK, OMP, stack
 
 START = (f"start_thread@{LIBC}", f"__clone3@{LIBC}")

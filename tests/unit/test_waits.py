@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilgrid.guard.picture import Call, Channel, File, Futex
-from gilgrid.guard.waits import ALIVE, Kind, Wait
+from gilgrid.guard.proof.picture import Call, Channel, File, Futex
+from gilgrid.guard.proof.waits import ALIVE, Kind, Wait
 from tests.unit.pictures.drawn import (
     ANY_CHILD,
     BARRIER,
@@ -42,7 +42,7 @@ from tests.unit.pictures.drawn import (
 )
 
 if TYPE_CHECKING:
-    from gilgrid.guard.picture import Picture
+    from gilgrid.guard.proof.picture import Picture
 
 IN_KERNEL = f"futex_wait@{GOMP}"
 AT_END = stack(IN_KERNEL, f"GOMP_parallel@{GOMP}", "solve@kernel.so", "main@python3")

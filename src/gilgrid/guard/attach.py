@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from gilgrid.guard.observe.sample import Sampler
 from gilgrid.guard.prover import Prover
-from gilgrid.guard.sample import Sampler
 from gilgrid.guard.tree import look
 
 if TYPE_CHECKING:

@@ -130,8 +130,8 @@ class _Keeper:
     def _begun_prover(self) -> Prover:
         if self._prover is None:
             # 30 ms that most commands never need
+            from gilgrid.guard.observe.sample import Sampler  # noqa: PLC0415
             from gilgrid.guard.prover import Prover  # noqa: PLC0415
-            from gilgrid.guard.sample import Sampler  # noqa: PLC0415
 
             if self._spec["packages"]:
                 sys.path.append(os.fsdecode(protocol.raw(self._spec["packages"])))

@@ -12,22 +12,22 @@ import time
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Evidence
-from gilgrid.guard import calls
-from gilgrid.guard.collect import NothingToSeeError, check_sight, collect, may_be_lost
-from gilgrid.guard.descriptors import links
-from gilgrid.guard.explain import at_the_deadline, explain
-from gilgrid.guard.proof import dead, is_deadlock, lost
-from gilgrid.guard.stacks import NoStacksError, python_stacks, stacks
-from gilgrid.guard.verify import verified
-from gilgrid.guard.waits import Kind, waits
+from gilgrid.guard.observe.collect import NothingToSeeError, check_sight, collect, may_be_lost
+from gilgrid.guard.observe.descriptors import links
+from gilgrid.guard.observe.stacks import NoStacksError, python_stacks, stacks
+from gilgrid.guard.observe.verify import verified
+from gilgrid.guard.proof import calls
+from gilgrid.guard.proof.explain import at_the_deadline, explain
+from gilgrid.guard.proof.fixed_point import dead, is_deadlock, lost
+from gilgrid.guard.proof.waits import Kind, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gilgrid.guard.picture import Picture
-    from gilgrid.guard.sample import Sampler
-    from gilgrid.guard.stack import Stack
-    from gilgrid.guard.waits import Stacks, Wait
+    from gilgrid.guard.observe.sample import Sampler
+    from gilgrid.guard.proof.picture import Picture
+    from gilgrid.guard.proof.stack import Stack
+    from gilgrid.guard.proof.waits import Stacks, Wait
 
 _SAMPLE_S = 0.05
 _SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples

@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.evidence import Frame
-from gilgrid.guard.collect import collect
-from gilgrid.guard.descriptors import links
-from gilgrid.guard.picture import Channel
-from gilgrid.guard.sample import Sampler
-from gilgrid.guard.stacks import NoStacksError, stacks
-from gilgrid.guard.verify import verified
+from gilgrid.guard.observe.collect import collect
+from gilgrid.guard.observe.descriptors import links
+from gilgrid.guard.observe.sample import Sampler
+from gilgrid.guard.observe.stacks import NoStacksError, stacks
+from gilgrid.guard.observe.verify import verified
+from gilgrid.guard.proof.picture import Channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from tests.guard.targets.build import build, version
     from tests.guard.targets.catalogue import TARGETS, Target
 
-    from gilgrid.guard.picture import Call, File, Futex, Picture, Process
-    from gilgrid.guard.stack import Stack
+    from gilgrid.guard.proof.picture import Call, File, Futex, Picture, Process
+    from gilgrid.guard.proof.stack import Stack
 else:
     from build import build, version
     from catalogue import TARGETS

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.evidence import Frame
-from gilgrid.guard.picture import Call, Channel, File, Futex, Gil, Picture, Process, Thread
-from gilgrid.guard.proof import dead, is_deadlock
-from gilgrid.guard.stack import Stack
-from gilgrid.guard.waits import waits
+from gilgrid.guard.proof.fixed_point import dead, is_deadlock
+from gilgrid.guard.proof.picture import Call, Channel, File, Futex, Gil, Picture, Process, Thread
+from gilgrid.guard.proof.stack import Stack
+from gilgrid.guard.proof.waits import waits
 
 if TYPE_CHECKING:
-    from gilgrid.guard.waits import Stacks, Wait
+    from gilgrid.guard.proof.waits import Stacks, Wait
 
 GOMP = "/usr/lib/libgomp.so.1"
 OMP = "/usr/lib/libomp.so.5"

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.evidence import Frame
-from gilgrid.guard.picture import Call, Channel, File, Futex, Gil, Picture, Process, Thread
-from gilgrid.guard.stack import Stack
+from gilgrid.guard.proof.picture import Call, Channel, File, Futex, Gil, Picture, Process, Thread
+from gilgrid.guard.proof.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gilgrid.guard.waits import Stacks
+    from gilgrid.guard.proof.waits import Stacks
 
 FOLDER = Path(__file__).parent
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
-from gilgrid.guard.picture import Gil
+from gilgrid.guard.proof.picture import Gil
 from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.waits import Kind
+from gilgrid.guard.proof.waits import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from gilgrid.guard.waits import Wait
+    from gilgrid.guard.proof.waits import Wait
 
 # For whom it is known by name, and for whom only as one of many that could.
 _PRECISE = frozenset({Kind.GIL, Kind.MUTEX, Kind.JOIN, Kind.BARRIER, Kind.INITIALISER, Kind.ONCE})

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Cause
-from gilgrid.guard.stack import Stack, is_openmp_library
-from gilgrid.guard.waits import Kind
+from gilgrid.guard.proof.stack import Stack, is_openmp_library
+from gilgrid.guard.proof.waits import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from gilgrid.guard.picture import Picture, Process, Thread
-    from gilgrid.guard.waits import Stacks, Wait
+    from gilgrid.guard.proof.picture import Picture, Process, Thread
+    from gilgrid.guard.proof.waits import Stacks, Wait
 
 _GIL_VS = {
     Kind.BARRIER: Cause.GIL_VS_OPENMP_BARRIER,

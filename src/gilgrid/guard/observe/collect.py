@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gilgrid.guard import calls
-from gilgrid.guard.descriptors import Descriptors
-from gilgrid.guard.mappings import Mappings
-from gilgrid.guard.memory import Memory
-from gilgrid.guard.picture import Picture, Process, Thread
-from gilgrid.guard.reader import Reader
+from gilgrid.guard.observe.descriptors import Descriptors
+from gilgrid.guard.observe.mappings import Mappings
+from gilgrid.guard.observe.memory import Memory
+from gilgrid.guard.observe.reader import Reader
+from gilgrid.guard.proof import calls
+from gilgrid.guard.proof.picture import Picture, Process, Thread
 from gilgrid.guard.tree import look
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.picture import Channel
-from gilgrid.guard.waits import ACTIVE, TIMERS
+from gilgrid.guard.proof.picture import Channel
+from gilgrid.guard.proof.waits import ACTIVE, TIMERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gilgrid.guard.picture import Picture, Process
-    from gilgrid.guard.waits import Wait
+    from gilgrid.guard.proof.picture import Picture, Process
+    from gilgrid.guard.proof.waits import Wait
 
 
 def dead(waits: Mapping[int, Wait]) -> frozenset[int]:

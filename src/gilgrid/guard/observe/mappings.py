@@ -9,7 +9,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.stack import is_openmp_library
+from gilgrid.guard.proof.stack import is_openmp_library
 from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilgrid.guard.picture import Call, Channel, File
-from gilgrid.guard.proof import dead, idle, is_deadlock, lost
-from gilgrid.guard.waits import Kind, Wait, waits
+from gilgrid.guard.proof.fixed_point import dead, idle, is_deadlock, lost
+from gilgrid.guard.proof.picture import Call, Channel, File
+from gilgrid.guard.proof.waits import Kind, Wait, waits
 from tests.unit.pictures.drawn import (
     ANY_CHILD,
     LOCK,
@@ -34,7 +34,7 @@ from tests.unit.pictures.drawn import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gilgrid.guard.picture import Picture
+    from gilgrid.guard.proof.picture import Picture
 
 
 def waiting(*released_by: int) -> Wait:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gilgrid.evidence import Frame
-    from gilgrid.guard.picture import Call
+    from gilgrid.guard.proof.picture import Call
 
 # libgomp is often stripped: it is known by its file. libomp, libiomp5 and what wheels make of the names as
 # well.

@@ -6,14 +6,14 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gilgrid.guard import calls
-from gilgrid.guard.picture import Call, Futex
+from gilgrid.guard.proof import calls
+from gilgrid.guard.proof.picture import Call, Futex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gilgrid.guard.mappings import Mappings
-    from gilgrid.guard.memory import Memory
+    from gilgrid.guard.observe.mappings import Mappings
+    from gilgrid.guard.observe.memory import Memory
 
 # linux/futex.h
 _PRIVATE = 128

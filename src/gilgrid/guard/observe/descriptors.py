@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.picture import Channel, File
+from gilgrid.guard.proof.picture import Channel, File
 from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:

@@ -15,17 +15,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gilgrid.guard import calls
-from gilgrid.guard.descriptors import links
-from gilgrid.guard.mappings import Mappings
-from gilgrid.guard.memory import Memory
-from gilgrid.guard.picture import Channel, Picture
+from gilgrid.guard.observe.descriptors import links
+from gilgrid.guard.observe.mappings import Mappings
+from gilgrid.guard.observe.memory import Memory
+from gilgrid.guard.proof import calls
+from gilgrid.guard.proof.picture import Channel, Picture
 from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from gilgrid.guard.picture import Process, Thread
+    from gilgrid.guard.proof.picture import Process, Thread
 
 # Modules/signalmodule.c: struct { int tripped; PyObject *func; } for each signal below NSIG, 65 on Linux.
 # Those of the 31 real-time signals are hardly ever set and name one object, SIG_DFL: so the array is found.

@@ -7,18 +7,18 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Cause, Evidence, Waiter
-from gilgrid.guard.cause import cause, members
-from gilgrid.guard.cycle import cycle
-from gilgrid.guard.proof import dead as proven_dead
-from gilgrid.guard.stack import Stack, is_system
-from gilgrid.guard.waits import waits
+from gilgrid.guard.proof.cause import cause, members
+from gilgrid.guard.proof.cycle import cycle
+from gilgrid.guard.proof.fixed_point import dead as proven_dead
+from gilgrid.guard.proof.stack import Stack, is_system
+from gilgrid.guard.proof.waits import waits
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from gilgrid.evidence import Frame
-    from gilgrid.guard.picture import Picture, Process, Thread
-    from gilgrid.guard.waits import Stacks, Wait
+    from gilgrid.guard.proof.picture import Picture, Process, Thread
+    from gilgrid.guard.proof.waits import Stacks, Wait
 
 _MOST_THREADS = 12
 _MOST_FRAMES = 8

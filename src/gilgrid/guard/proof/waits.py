@@ -11,16 +11,16 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.calls import POLLS
-from gilgrid.guard.picture import Channel, tids_of
-from gilgrid.guard.stack import is_openmp_library
+from gilgrid.guard.proof.calls import POLLS
+from gilgrid.guard.proof.picture import Channel, tids_of
+from gilgrid.guard.proof.stack import is_openmp_library
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gilgrid.evidence import Frame
-    from gilgrid.guard.picture import Call, Futex, Picture, Process, Thread
-    from gilgrid.guard.stack import Stack
+    from gilgrid.guard.proof.picture import Call, Futex, Picture, Process, Thread
+    from gilgrid.guard.proof.stack import Stack
 
     Stacks = Mapping[int, Stack]
 
@@ -111,7 +111,7 @@ class _InProcess:
         if self._process.handles_interrupt or self._handled - {signal.SIGCHLD, signal.SIGINT}:
             return Wait(kind=Kind.ALARM if self._handled & TIMERS else Kind.HANDLER)
         # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
-        # types Ctrl-C has given up on it; so has a parent, or it works and is asked by `proof.is_deadlock`.
+        # types Ctrl-C has given up on it; so has a parent, or it works, which `fixed_point.is_deadlock` asks.
         if signal.SIGCHLD in self._handled:
             children = tids_of(self._picture.children(self._process.pid))
             told = replace(told, released_by=told.released_by | children)

@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.evidence import Frame
-from gilgrid.guard.mappings import Mappings
-from gilgrid.guard.stack import Stack
+from gilgrid.guard.observe.mappings import Mappings
+from gilgrid.guard.proof.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

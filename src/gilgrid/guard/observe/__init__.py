@@ -1,0 +1,1 @@
+"""What /proc, the memory and the stacks of running processes say; see `collect`."""
