@@ -374,6 +374,16 @@ def test_who_polls_one_pipe_for_reading_is_not_released_by_its_readers() -> None
     assert wait(drawn, 100).released_by == {300}
 
 
+def test_who_polls_a_pipe_for_what_never_comes_is_told_when_its_other_end_is_closed() -> None:
+    # POLLERR and POLLHUP come unasked: of the write end of a pipe, from who has its read end.
+    drawn = picture(
+        process(100, Call(name="poll", reads=(3,)), files={3: write_end("pipe:[1]")}),
+        process(200, RUNS, parent=100, files={3: read_end("pipe:[1]")}),
+        process(300, RUNS, parent=100, files={3: write_end("pipe:[1]")}),
+    )
+    assert wait(drawn, 100).released_by == {200}
+
+
 def test_a_pidfd_is_released_by_the_threads_of_its_process() -> None:
     drawn = picture(process(100, reads(3), files={3: pidfd(200)}), process(200, LOCK, SLEEPS, parent=100))
     assert freed(drawn, 100) == Wait(kind=Kind.READ, released_by=released_by(200, 201))

@@ -181,7 +181,7 @@ class _InProcess:
     def _files(self, tid: int, call: Call) -> Wait:
         released_by: frozenset[int] = frozenset()
         for fd in {*call.reads, *call.writes}:
-            holders = self._other_end(fd, reading=fd in call.reads, writing=fd in call.writes)
+            holders = self._other_end(fd)
             if holders is None:
                 is_pipe = fd in self._process.files and self._process.files[fd].channel is Channel.PIPE
                 return Wait(kind=Kind.IDLE if is_pipe or call.name in _WITHOUT_LIMIT else Kind.OUTSIDE)
@@ -189,7 +189,7 @@ class _InProcess:
         kind = Kind.READ if call.reads else Kind.WRITE
         return Wait(kind=kind, released_by=released_by - {tid}, signalled_by=self._picture.tids - {tid})
 
-    def _other_end(self, fd: int, *, reading: bool, writing: bool) -> frozenset[int] | None:
+    def _other_end(self, fd: int) -> frozenset[int] | None:
         """The threads that could end a wait for this file; None where others could."""
         file = self._process.files.get(fd)
         if (
@@ -203,9 +203,10 @@ class _InProcess:
             return other.tids if other and other.threads else None
         if any(process.refused for process in self._picture.processes.values()):
             return None
+        # Whatever poll(2) is asked for, a pipe's end is told when the other one is closed, and by nobody else.
         is_pipe = file.channel is Channel.PIPE
         other_end = (
-            self._holders(file.identity, reads=writing, writes=reading)
+            self._holders(file.identity, reads=file.writes, writes=file.reads)
             if is_pipe
             else self._holders(file.peer)
         )
