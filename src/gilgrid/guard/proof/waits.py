@@ -203,7 +203,7 @@ class _InProcess:
             return other.tids if other and other.threads else None
         if any(process.refused for process in self._picture.processes.values()):
             return None
-        # Whatever poll(2) is asked for, a pipe's end is told when the other one is closed, and by nobody else.
+        # Whatever poll(2) is asked for, one end of a pipe is told when the other is closed, and only then.
         is_pipe = file.channel is Channel.PIPE
         other_end = (
             self._holders(file.identity, reads=file.writes, writes=file.reads)
