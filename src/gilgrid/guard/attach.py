@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.observe.sample import Sampler
@@ -24,11 +25,13 @@ def examine(pid: int) -> Evidence | None:
     process = look(pid)
     if process is None or process.dead:
         return None
-    prover = Prover(Sampler(pid, included=True), pid)
-    until = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < until:
-        evidence = prover.look()
-        if evidence is not None:
-            return evidence
-        time.sleep(max(0.0, prover.next_look - time.monotonic()))
-    return prover.last_words(may_stop=False)
+    with closing(Sampler(pid, included=True)) as sampler:
+        prover = Prover(sampler, pid)
+        until = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < until:
+            sampler.sample()
+            evidence = prover.look() if sampler.is_worth_a_look else None
+            if evidence is not None:
+                return evidence
+            time.sleep(max(0.0, sampler.next_sample - time.monotonic()))
+        return prover.last_words(may_stop=False)

@@ -15,6 +15,7 @@ import time
 from contextlib import suppress
 
 from gilgrid.guard import handover, protocol
+from gilgrid.guard.observe.sample import Sampler
 from gilgrid.guard.protocol import CLIENT, Channel
 from gilgrid.guard.tree import Tree
 
@@ -22,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from gilgrid.guard.prover import Prover
 
-_FIRST_LOOK_S = 0.1  # most commands that are well have ended by then, and the prover is not even imported
+_FIRST_SAMPLE_S = 0.1  # most commands that are well have ended by then
 _ORPHANED_S = 10.0  # so long a supervisor may take to end its tree when gilgrid has died
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)  # a terminal's
 
@@ -89,6 +90,7 @@ class _Keeper:
         self._spec = spec
         self._tree = tree
         self._channel = channel
+        self._sampler = Sampler(tree.root or 0)
         self._prover: Prover | None = None
         self._next = math.inf
         self._keep = False
@@ -117,10 +119,11 @@ class _Keeper:
         return self._keep
 
     def _look(self) -> None:
-        prover = self._begun_prover()
-        evidence = prover.look()
-        self._next = prover.next_look
-        if prover.sampler.is_quiet != self._told_quiet:
+        self._sampler.sample()
+        # The prover takes 25 ms to import, which no program that keeps its CPUs busy shall pay for.
+        evidence = self._begun_prover().look() if self._sampler.is_worth_a_look else None
+        self._next = self._sampler.next_sample
+        if self._sampler.is_quiet != self._told_quiet:
             self._told_quiet = not self._told_quiet
             self._channel.say({"quiet": self._told_quiet})
         if evidence is not None:
@@ -129,20 +132,18 @@ class _Keeper:
 
     def _begun_prover(self) -> Prover:
         if self._prover is None:
-            # 30 ms that most commands never need
-            from gilgrid.guard.observe.sample import Sampler  # noqa: PLC0415
-            from gilgrid.guard.prover import Prover  # noqa: PLC0415
+            from gilgrid.guard.prover import Prover  # noqa: PLC0415 - see `_look`
 
             if self._spec["packages"]:
                 sys.path.append(os.fsdecode(protocol.raw(self._spec["packages"])))
-            self._prover = Prover(Sampler(self._tree.root or 0), self._command)
+            self._prover = Prover(self._sampler, self._command)
         return self._prover
 
     def _hear(self) -> None:
         for message in self._channel.hear():
             if "root" in message and self._spec["prove"]:
                 self._command = message["root"]
-                self._next = time.monotonic() + _FIRST_LOOK_S
+                self._next = time.monotonic() + _FIRST_SAMPLE_S
             elif "keep" in message:
                 self._keep = True
             elif "why" in message:

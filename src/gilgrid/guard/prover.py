@@ -1,7 +1,7 @@
 """Looks at a running tree again and again, and proves its deadlock when there is one.
 
-Samples cost next to nothing and only say when a look is worth it. A look reads /proc, stops nobody, and
-mostly proves by itself. Only where a thread holds the GIL and the native stacks could tell what it waits for
+Samples cost next to nothing, and say when a look is worth it. A look reads /proc, stops nobody, and mostly
+proves by itself. Only where a thread holds the GIL and the native stacks could tell what it waits for
 are these taken, which stops the process for a moment.
 """
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from gilgrid.guard.proof.stack import Stack
     from gilgrid.guard.proof.waits import Stacks, Wait
 
-_SAMPLE_S = 0.05
-_SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _PICTURE_SHARE = 0.01  # of one CPU, for pictures that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
@@ -46,14 +44,13 @@ _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 
 
 class Prover:
-    """Watches a tree, of which `root` is the pid of the command that is to be judged.
+    """Judges the tree that is sampled, of which `root` is the pid of the command.
 
-    Call `look` again once `time.monotonic` is past `next_look`.
+    Call `look` after each sample that says it is worth one.
     """
 
     def __init__(self, sampler: Sampler, root: int) -> None:
-        self.sampler = sampler
-        self.next_look = 0.0
+        self._sampler = sampler
         self._root = root
         # What gilgrid itself holds open, and so gave to the command, is held outside the tree.
         self._outside = frozenset(target for _, target in links(os.getpid()))
@@ -70,51 +67,47 @@ class Prover:
         self._is_blurred = False  # the last picture: a thread that polls was on its way, and not at its wait
 
     def look(self) -> Evidence | None:
-        """Sample, and take a picture where it is worth it; the evidence of a deadlock, if there is one."""
+        """Take a picture, unless it is too soon for another; the evidence of a deadlock, if there is one."""
+        begun = time.monotonic()
+        if begun < self._next_picture or self._unseen:
+            return None
         used_s = time.process_time()
-        self.sampler.sample()
-        now = time.monotonic()
-        self.next_look = now + max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
-        if not self.sampler.pids:
-            self.sampler.walk()
-        elif now >= self._next_picture and not self._unseen and self.sampler.is_worth_a_look:
-            evidence = self._examine()
-            self._pace(now, time.process_time() - used_s)
-            return evidence
-        return None
+        evidence = self._examine()
+        self._pace(begun, time.process_time() - used_s)
+        return evidence
 
     def last_words(self, *, may_stop: bool = True) -> Evidence:
         """What is proven even so, or what the threads are at; without `may_stop`, as far as Python tells."""
         if self._unseen:
             return Evidence(not_permitted=self._unseen)
-        self.sampler.walk(whole=True)
-        self.sampler.sample()
+        self._sampler.walk(whole=True)
+        self._sampler.sample()
         picture, _, found = _solved(self._picture(), {})
         if lost(picture, found):
             return self._explained(picture, found)
         known: dict[int, Stack] = {}
-        for pid in self.sampler.pids[:_MOST_PROCESSES]:
+        for pid in self._sampler.pids[:_MOST_PROCESSES]:
             known |= self._stacks_of(pid, may_stop=may_stop)
         if may_stop and (evidence := self._proven_by(known, picture)):
             return evidence
-        return at_the_deadline(picture, known, self.sampler.spinners, not_permitted=self._refused)
+        return at_the_deadline(picture, known, self._sampler.spinners, not_permitted=self._refused)
 
     def _pace(self, begun: float, used_s: float) -> None:
         """When the next picture is worth it: soon where somebody has run since the last, or just then."""
-        changed = self._is_blurred or self.sampler.last_ran > self._last_picture
+        changed = self._is_blurred or self._sampler.last_ran > self._last_picture
         self._pause_s = _SHORTEST_PAUSE_S if changed else min(2 * self._pause_s, _LONGEST_PAUSE_S)
         self._next_picture = time.monotonic() + max(self._pause_s, used_s / _PICTURE_SHARE)
         self._last_picture = begun
 
     def _examine(self) -> Evidence | None:
         # A glance first: to find who else there is takes longer.
-        if not may_be_lost(self.sampler.pids, self.sampler.pollers) or not self.sampler.walk():
+        if not may_be_lost(self._sampler.pids, self._sampler.pollers) or not self._sampler.walk():
             return None
         picture = self._picture()
         plain = waits(picture, {})
         if is_deadlock(picture, plain, dead(plain)):
             picture, plain, found = _solved(picture, {})
-            if is_deadlock(picture, plain, found) and self.sampler.walk(whole=True):
+            if is_deadlock(picture, plain, found) and self._sampler.walk(whole=True):
                 return self._explained(picture, found)
         suspect = next(_worth_a_stop(picture, plain), None)
         if suspect is None or time.monotonic() < self._next_stop:
@@ -123,8 +116,8 @@ class Prover:
 
     def _picture(self) -> Picture:
         # Who waited for the GIL polls, even where it did not look so from afar.
-        pollers = self.sampler.pollers | self._gil_waiters
-        picture = collect(self.sampler.pids, self._root, pollers, self._outside)
+        pollers = self._sampler.pollers | self._gil_waiters
+        picture = collect(self._sampler.pids, self._root, pollers, self._outside)
         self._note_refusals(picture)
         self._is_blurred = any(t.call is None and t.tid in pollers for _, t in picture.threads())
         self._gil_waiters |= {
@@ -150,12 +143,12 @@ class Prover:
             time.sleep(_SETTLE_S)
             after, precise, found = _solved(self._picture(), told)
             is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)
-            if is_proven and self.sampler.walk(whole=True):
+            if is_proven and self._sampler.walk(whole=True):
                 return self._explained(after, found, told)
         return None
 
     def _explained(self, picture: Picture, found: frozenset[int], told: Stacks | None = None) -> Evidence:
-        after_s = time.monotonic() - self.sampler.last_progress(found)
+        after_s = time.monotonic() - self._sampler.last_progress(found)
         known = dict(told or {})
         first = [process.pid for process in lost(picture, found)]
         for pid in [pid for pid in first if not picture.processes[pid].tids & known.keys()][:_MOST_PROCESSES]:

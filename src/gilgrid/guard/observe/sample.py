@@ -1,19 +1,25 @@
-"""Watches, at little cost, which threads of a tree run: from /proc/PID/task/TID/schedstat, every 50 ms."""
+"""Watches, at little cost, which threads of a tree run: from /proc/PID/task/TID/schedstat, every 50 ms.
+
+It watches whatever is well for as long as it runs: dataclasses, and the 15 ms that they take to import, are
+left to the prover, which most commands never need.
+"""
 
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections import deque
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from gilgrid.guard.tree import look
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
+_SAMPLE_S = 0.05
+_SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
+_MOST_OPEN = 256  # files; to open one anew for each sample takes twice as long as to read it
 _WINDOW = 6  # samples
 _BUSY_SHARE = 0.03  # of one CPU
 _SPINS_SHARE = 0.8
@@ -21,17 +27,23 @@ _POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second,
 _QUIET_S = 1.0
 
 
-@dataclass
 class _Thread:
     """How one thread ran, sample by sample."""
 
-    ran_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
-    wanted_ns: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
-    slices: deque[int] = field(default_factory=lambda: deque(maxlen=_WINDOW + 1))
-    last_ran: float = 0.0
-    last_busy: float = 0.0
+    __slots__ = ("_file", "last_busy", "last_ran", "ran_ns", "slices", "wanted_ns")
 
-    def take(self, at: float, interval_s: float, ran_ns: int, queued_ns: int, slices: int) -> None:
+    def __init__(self) -> None:
+        self.ran_ns: deque[int] = deque(maxlen=_WINDOW + 1)
+        self.wanted_ns: deque[int] = deque(maxlen=_WINDOW + 1)
+        self.slices: deque[int] = deque(maxlen=_WINDOW + 1)
+        self.last_ran = self.last_busy = 0.0
+        self._file: int | None = None
+
+    def sample(self, path: str, at: float, interval_s: float) -> None:
+        """Read its schedstat: ns on a CPU, ns in the queue for one, times put on one. Raises `OSError`."""
+        if self._file is None:
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        ran_ns, queued_ns, slices = map(int, os.pread(self._file, 128, 0).split())
         if not self.slices or slices != self.slices[-1]:
             self.last_ran = at
         if not self.ran_ns or ran_ns - self.ran_ns[-1] > _BUSY_SHARE * interval_s * 1e9:
@@ -39,6 +51,12 @@ class _Thread:
         self.ran_ns.append(ran_ns)
         self.wanted_ns.append(ran_ns + queued_ns)
         self.slices.append(slices)
+
+    def close(self) -> None:
+        """It is not looked at again, or not soon."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
 
     @property
     def last_progress(self) -> float:
@@ -51,14 +69,20 @@ class _Thread:
 
 
 class Sampler:
-    """The threads of a tree: of all that descend from `above`, and of `above` itself where `included`."""
+    """The threads of a tree: of all that descend from `above`, and of `above` itself where `included`.
+
+    Call `sample` again once `time.monotonic` is past `next_sample`.
+    """
 
     def __init__(self, above: int, *, included: bool = False) -> None:
         self._above = above
         self._included = included
+        self.next_sample = 0.0
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
+        self._most_open = self._may_stay_open = min(_MOST_OPEN, most)
         self._used: deque[tuple[float, float]] = deque()
         self._at: deque[float] = deque(maxlen=_WINDOW + 1)
-        self._threads: dict[int, dict[int, _Thread]] = {}
+        self._threads: dict[int, dict[str, _Thread]] = {}
         self._strangers: set[int] = set()
 
     @property
@@ -136,24 +160,49 @@ class Sampler:
 
     def sample(self) -> None:
         """Look at every thread of every known process; forget those that have gone."""
+        begun_s = time.process_time()
+        if not self._threads:
+            self.walk()
         now = time.monotonic()
         interval_s = now - self._at[-1] if self._at else 0.0
         self._at.append(now)
+        self._may_stay_open = self._most_open
         for pid, threads in list(self._threads.items()):
-            present = _schedstats(pid)
-            if not present:
+            self._threads[pid] = self._sampled(pid, threads, interval_s)
+            if not self._threads[pid]:
                 del self._threads[pid]
-            for tid, schedstat in present.items():
-                threads.setdefault(tid, _Thread()).take(now, interval_s, *schedstat)
-            for tid in threads.keys() - present.keys():
-                del threads[tid]
         self._used.append((now, sum(thread.ran_ns[-1] for _, thread in self._each()) / 1e9))
         while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
             self._used.popleft()
+        self.next_sample = now + max(_SAMPLE_S, (time.process_time() - begun_s) / _SAMPLE_SHARE)
+
+    def _sampled(self, pid: int, threads: dict[str, _Thread], interval_s: float) -> dict[str, _Thread]:
+        """Those of these threads, and of newcomers, that still live."""
+        present: dict[str, _Thread] = {}
+        for name in _tasks(pid):
+            thread = threads.pop(name, None) or _Thread()
+            try:
+                thread.sample(f"/proc/{pid}/task/{name}/schedstat", self._at[-1], interval_s)
+            except OSError:  # it has ended, and this may be the name of another by now
+                thread.close()
+                continue
+            present[name] = thread
+            self._may_stay_open -= 1
+            if self._may_stay_open < 0:
+                thread.close()
+        for thread in threads.values():
+            thread.close()
+        return present
+
+    def close(self) -> None:
+        """Give back what is open."""
+        for _, thread in self._each():
+            thread.close()
 
     def _each(self) -> Iterator[tuple[int, _Thread]]:
         for threads in self._threads.values():
-            yield from threads.items()
+            for name, thread in threads.items():
+                yield int(name), thread
 
     def _window_s(self) -> float:
         return self._at[-1] - self._at[0]
@@ -175,16 +224,9 @@ class Sampler:
         return thread.is_known and often and not self._is_busy(thread)
 
 
-def _schedstats(pid: int) -> dict[int, tuple[int, int, int]]:
-    """By thread: nanoseconds on a CPU, nanoseconds in the queue for one, and how often it was put on one."""
-    found = {}
-    with suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 - pathlib costs 15 ms to import
-            with suppress(OSError):
-                file = os.open(f"/proc/{pid}/task/{name}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-                try:
-                    ran_ns, queued_ns, slices = os.read(file, 128).split()
-                finally:
-                    os.close(file)
-                found[int(name)] = int(ran_ns), int(queued_ns), int(slices)
-    return found
+def _tasks(pid: int) -> list[str]:
+    """The ids of the threads of a process; none where it has ended."""
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - pathlib costs 15 ms to import
+    except OSError:
+        return []
