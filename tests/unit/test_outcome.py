@@ -88,7 +88,7 @@ def test_what_is_not_a_hang_is_told_in_one_sentence_or_none(what: Ending, said: 
 
 
 def test_the_result_has_all_that_was_seen() -> None:
-    result = to_json(ending(End.DEADLOCK, survivors=LEFT), SEEN, ["python", "prog.py"])
+    result = to_json(ending(End.DEADLOCK, survivors=LEFT, looks=3, stops=1), SEEN, ["python", "prog.py"])
     assert json.loads(json.dumps(result)) == {
         "schema": 1,
         "verdict": "deadlock",
@@ -97,6 +97,8 @@ def test_the_result_has_all_that_was_seen() -> None:
         "signal": None,
         "seconds": 1.25,
         "detected_after": 0.4,
+        "looks": 3,
+        "stops": 1,
         "command": ["python", "prog.py"],
         "detail": "",
         "kept": [7, 9],

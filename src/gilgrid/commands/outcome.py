@@ -40,7 +40,8 @@ def verdict(ending: Ending) -> Verdict:
 def to_json(ending: Ending, evidence: Evidence | None, argv: Sequence[str]) -> dict[str, Any]:
     """The result, for machines. `exit_code` and `signal` are null where gilgrid has ended the command.
 
-    `kept` are the processes that live on: with --keep, or because the command left them behind.
+    `kept` are the processes that live on: with --keep, or because the command left them behind. `looks` and
+    `stops` are how often the guard tried to prove something, and stopped the command for that.
     """
     seen = asdict(evidence or Evidence())
     return {
@@ -51,6 +52,8 @@ def to_json(ending: Ending, evidence: Evidence | None, argv: Sequence[str]) -> d
         "signal": ending.signal,
         "seconds": round(ending.seconds, 4),
         "detected_after": seen.pop("detected_after"),
+        "looks": ending.looks,
+        "stops": ending.stops,
         "command": list(argv),
         "detail": ending.detail,
         "kept": [process.pid for process in ending.survivors],

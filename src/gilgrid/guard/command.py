@@ -83,7 +83,8 @@ class Ending:
     largest process, and never under the 10 MB of the supervisor that it was forked from. `output_bytes` also
     counts what was cut from `output`. `ended` are the processes that lived when the command was over and that
     the guard ended; `survivors`, normally none, could not be, or were left alone. `detail` says more of
-    NOT_FOUND and LOST. `evidence`, of DEADLOCK and DEADLINE, is what the prover saw.
+    NOT_FOUND and LOST. `evidence`, of DEADLOCK and DEADLINE, is what the prover saw. While the command ran it
+    tried `looks` times to prove something, and stopped a process for that `stops` times.
     """
 
     end: End
@@ -99,6 +100,8 @@ class Ending:
     survivors: tuple[Leftover, ...] = ()
     detail: str = ""
     evidence: Mapping[str, Any] | None = field(default=None, repr=False)
+    looks: int = 0
+    stops: int = 0
 
 
 class _Runs:

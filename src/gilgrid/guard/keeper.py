@@ -21,6 +21,7 @@ from gilgrid.guard.tree import Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from gilgrid.evidence import Evidence
     from gilgrid.guard.prover import Prover
 
 _FIRST_SAMPLE_S = 0.1  # most commands that are well have ended by then
@@ -121,7 +122,7 @@ class _Keeper:
     def _look(self) -> None:
         self._sampler.sample()
         # The prover takes 25 ms to import, which no program that keeps its CPUs busy shall pay for.
-        evidence = self._begun_prover().look() if self._sampler.is_worth_a_look else None
+        evidence = self._prove() if self._sampler.is_worth_a_look else None
         self._next = self._sampler.next_sample
         if self._sampler.is_quiet != self._told_quiet:
             self._told_quiet = not self._told_quiet
@@ -129,6 +130,14 @@ class _Keeper:
         if evidence is not None:
             self._channel.say({"deadlock": evidence.to_json()})
             self._next = math.inf
+
+    def _prove(self) -> Evidence | None:
+        prover = self._begun_prover()
+        before = prover.looks
+        evidence = prover.look()
+        if prover.looks != before:
+            self._channel.say({"looks": prover.looks, "stops": prover.stops})
+        return evidence
 
     def _begun_prover(self) -> Prover:
         if self._prover is None:

@@ -8,8 +8,9 @@ for each signal that gilgrid gets, and up comes `{"stopped"}` with the number of
 answers `{"ready"}`, is stopped by the supervisor, and continued by it when the command goes on.
 
 Between the supervisor and its keeper, over a `Channel`: the supervisor says `{"root"}` as well, `{"why"}` at
-the deadline, and `{"keep"}` when the tree shall live on; the keeper says `{"quiet"}`, `{"deadlock"}`
-with its evidence when one is proven, and answers `{"why"}` with what it has seen.
+the deadline, and `{"keep"}` when the tree shall live on; the keeper says `{"quiet"}`, `{"looks", "stops"}`
+when it has looked, `{"deadlock"}` with its evidence when one is proven, and answers `{"why"}` with what it
+has seen.
 """
 
 from __future__ import annotations

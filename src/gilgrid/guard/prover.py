@@ -46,10 +46,12 @@ _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 class Prover:
     """Judges the tree that is sampled, of which `root` is the pid of the command.
 
-    Call `look` after each sample that says it is worth one.
+    Call `look` after each sample that says it is worth one. `looks` and `stops` are how often it has tried
+    to prove something, and stopped a process for that.
     """
 
     def __init__(self, sampler: Sampler, root: int) -> None:
+        self.looks = self.stops = 0
         self._sampler = sampler
         self._root = root
         # What gilgrid itself holds open, and so gave to the command, is held outside the tree.
@@ -103,6 +105,7 @@ class Prover:
         # A glance first: to find who else there is takes longer.
         if not may_be_lost(self._sampler.pids, self._sampler.pollers) or not self._sampler.walk():
             return None
+        self.looks += 1
         picture = self._picture()
         plain = waits(picture, {})
         if is_deadlock(picture, plain, dead(plain)):
@@ -127,6 +130,7 @@ class Prover:
 
     def _examine_stacks(self, before: Picture, pid: int) -> Evidence | None:
         begun = time.monotonic()
+        self.stops += 1
         try:
             told = stacks(pid)
         except NoStacksError as error:

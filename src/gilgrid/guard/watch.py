@@ -68,6 +68,7 @@ class _Watch:
         self._proves: bool = spec["prove"]
         self._keeps: bool = spec["keep"]
         self._evidence: protocol.Message | None = None
+        self._looked: protocol.Message = {}
         self._output = Output(spec["output_limit_bytes"])
         self._buffer = memoryview(bytearray(_READ_BYTES))
         self._in_place: bool = spec["handed"] is not None
@@ -261,6 +262,8 @@ class _Watch:
                 # Never wait for a client that is not reading: the deadline would wait with it.
                 if select.select([], [CLIENT], [], 0)[1]:
                     _send(message)
+            elif "looks" in message:
+                self._looked = message
             elif "deadlock" in message:
                 self._evidence = message["deadlock"]
                 self._decide(End.DEADLOCK)
@@ -308,4 +311,5 @@ class _Watch:
             "survivors": [(process.pid, process.name) for process in survivors],
             "detail": self._detail,
             "evidence": self._evidence,
+            **self._looked,
         }

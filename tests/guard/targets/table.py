@@ -47,6 +47,8 @@ class Seen:
     cause: str = ""
     detected_after: float | None = None
     seconds: float = 0.0
+    looks: int = 0
+    stops: int = 0
     output: str = ""
 
 
@@ -129,6 +131,8 @@ class Runs:
                 verdict=verdict,
                 cause=said["cause"] or "",
                 detected_after=said["detected_after"],
+                looks=said["looks"],
+                stops=said["stops"],
                 seconds=seconds,
                 output=text,
             )
@@ -248,6 +252,10 @@ def main() -> int:
     unavailable = sum(bool(row.unavailable) for row in rows)
     differing = [row for row in rows if row.differing]
     print(f"{len(rows)} targets, {unavailable} unavailable, {len(differing)} differ from the catalogue")
+    for verdict in EXIT_CODES:
+        all_of = [run for row in rows if row.expected == verdict for run in row.seen]
+        looks, stops = sum(run.looks for run in all_of), sum(run.stops for run in all_of)
+        print(f"{verdict:9} {len(all_of)} runs, {looks} attempts to prove a deadlock, {stops} stops for one")
     return 1 if differing else 0
 
 
