@@ -34,6 +34,7 @@ else:
     from build import UnavailableError, build, version
     from catalogue import TARGETS
 
+REFUSING = str(Path(__file__).with_name("refusing.py"))
 EXIT_CODES = {"ok": 0, "deadlock": 121, "timeout": 124}
 MARK = "GILGRID_TARGETS"  # in the environment of all that is started here, and so of all that they start
 PATIENCE_S = 60.0  # with what should end by itself
@@ -113,6 +114,8 @@ class Runs:
             if not self.options.plain:
                 watch = [sys.executable, "-m", "gilgrid.cli", "watch", "--json", str(report)]
                 command = [*watch, f"--deadline={self.options.deadline}", "--", *command]
+                if self.options.refuse:
+                    command = [sys.executable, REFUSING, self.options.refuse, *command]
             began = time.monotonic()
             code = self._execute(command, target, path, output, patience_s)
             seconds = time.monotonic() - began
@@ -219,6 +222,7 @@ def main() -> int:
     parser.add_argument("--python", default=sys.executable, metavar="PATH", help="what runs the targets")
     parser.add_argument("--deadline", type=float, default=20.0, metavar="S", help="default: 20")
     parser.add_argument("--load", action="store_true", help="keep every core busy meanwhile")
+    parser.add_argument("--refuse", choices=("ptrace", "capabilities"), help="watch where that is refused")
     parser.add_argument("--plain", action="store_true", help="without gilgrid: does what hangs hang?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was seen")
     parser.add_argument("--build", type=Path, metavar="FOLDER", help="keeps what is compiled")

@@ -46,6 +46,12 @@ class Member:
         )
 
     @property
+    def is_told(self) -> bool:
+        """Whether it is known what it waits for: of a lock that does not say whose it is, its stack must tell."""
+        known = self.stack.native or self.stack.python
+        return bool(known) or self.wait.kind not in {Kind.LOCK, Kind.SHARED}
+
+    @property
     def cost(self) -> int:
         """How little it tells of a deadlock: threads that hold what others want come first."""
         is_main = self.thread.tid == self.process.pid
@@ -133,6 +139,8 @@ def _between_processes(cycle: tuple[Member, ...]) -> Cause | None:
         return Cause.FULL_PIPE
     if Kind.READ in kinds:
         return Cause.PIPE_CYCLE
+    if not all(member.is_told for member in cycle):
+        return None
     if kinds <= _LOCKS:
         return Cause.LOCK_ORDER
     return Cause.JOIN if Kind.CHILD in kinds else None
@@ -158,9 +166,7 @@ def _in_process(picture: Picture, cycle: tuple[Member, ...]) -> Cause | None:
         return Cause.JOIN
     if any(member.is_notified for member in cycle):
         return Cause.LOST_WAKEUP
-    # Only a mutex names its owner; who holds another lock the stacks must tell.
-    is_told = kinds == {Kind.MUTEX} or any(member.stack.native or member.stack.python for member in cycle)
-    return Cause.LOCK_ORDER if kinds <= _LOCKS and is_told else None
+    return Cause.LOCK_ORDER if kinds <= _LOCKS and all(member.is_told for member in cycle) else None
 
 
 def _alone(picture: Picture, member: Member) -> Cause | None:
@@ -168,6 +174,8 @@ def _alone(picture: Picture, member: Member) -> Cause | None:
     futex = member.thread.call.futex if member.thread.call else None
     if futex is not None and futex.owner == member.thread.tid:
         return Cause.SELF_DEADLOCK
+    if not member.is_told:
+        return None
     parent = picture.processes.get(member.process.parent)
     owner_may_be_left = member.wait.kind is Kind.MUTEX or (parent is not None and len(parent.threads) > 1)
     if member.process.is_fork and len(member.process.threads) == 1 and owner_may_be_left:
