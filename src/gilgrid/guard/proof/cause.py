@@ -47,7 +47,7 @@ class Member:
 
     @property
     def is_told(self) -> bool:
-        """Whether it is known what it waits for: of a lock that does not say whose it is, its stack must tell."""
+        """Whether it is known what it waits for: of a lock without an owner its stack must tell."""
         known = self.stack.native or self.stack.python
         return bool(known) or self.wait.kind not in {Kind.LOCK, Kind.SHARED}
 
