@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilgrid.guard.observe.memory import Memory
-from gilgrid.guard.proof.picture import Gil
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +45,10 @@ class Interpreter:
     def name_thread(self, tid: int, offset: int = X86_64) -> None:
         self.pthread[X86_64 // 8] = self.pthread[AARCH64 // 8] = 0
         self.pthread[offset // 8] = tid
+
+    def found(self, holder: int | None) -> tuple[int, int | None, int]:
+        """What is to be found of this GIL."""
+        return ctypes.addressof(self.gil), holder, 42
 
     def futex(self, into_condition: int = 40) -> int:
         """The word that waiters for this GIL wait on."""
@@ -92,7 +95,7 @@ def test_of_a_process_that_has_gone_nothing_may_be_read() -> None:
 @pytest.mark.parametrize("into_condition", [40, 44, 0, 60])
 def test_the_gil_is_found_by_the_word_that_its_waiters_wait_on(memory: Memory, into_condition: int) -> None:
     there = Interpreter()
-    assert memory.gil(there.futex(into_condition), TIDS) == Gil(holder=1007, switches=42)
+    assert memory.gil(there.futex(into_condition), TIDS) == there.found(1007)
 
 
 @pytest.mark.parametrize("into_condition", [64, -4])
@@ -104,7 +107,7 @@ def test_a_word_beyond_the_condition_is_not_the_gil_s(memory: Memory, into_condi
 def test_a_gil_that_is_free_has_no_holder(memory: Memory) -> None:
     there = Interpreter()
     there.gil[2] = 0
-    assert memory.gil(there.futex(), TIDS) == Gil(holder=None, switches=42)
+    assert memory.gil(there.futex(), TIDS) == there.found(None)
 
 
 @pytest.mark.parametrize(
@@ -151,8 +154,7 @@ def test_the_thread_is_found_wherever_a_cpython_keeps_it(memory: Memory, place: 
     there.state[152 // 8] = 0
     there.state[place // 8] = ctypes.addressof(there.pthread)
     found = memory.gil(there.futex(), TIDS)
-    assert found
-    assert found.holder == 1007
+    assert found == there.found(1007)
 
 
 @pytest.mark.parametrize("offset", [X86_64, AARCH64])
@@ -162,6 +164,6 @@ def test_a_thread_id_that_stands_twice_is_believed_on_every_machine(memory: Memo
     there.name_thread(7, offset)
     assert memory.gil(there.futex(), TIDS) is None
     there.state[160 // 8] = 7
-    assert memory.gil(there.futex(), TIDS) == Gil(holder=1007, switches=42)
+    assert memory.gil(there.futex(), TIDS) == there.found(1007)
     there.state[160 // 8] = 8
     assert memory.gil(there.futex(), TIDS) is None

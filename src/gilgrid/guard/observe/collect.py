@@ -185,7 +185,8 @@ class _Collector:
         if call[:2] + call[-2:] != call_again[:2] + call_again[-2:]:  # the word; the stack and the code
             return False
         with suppress(OSError), Memory(self.pid) as memory:
-            return memory.gil(int(call[1], 16), self._ours) == gil
+            found = memory.gil(int(call[1], 16), self._ours)
+            return found is not None and found[1:] == (gil.holder, gil.switches)
         return False
 
 

@@ -10,13 +10,13 @@ import os
 import struct
 from contextlib import suppress
 from itertools import pairwise
-from typing import TYPE_CHECKING, Self
 
-from gilgrid.guard.proof.picture import Gil
 from gilgrid.guard.tree import folder
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
 # The struct _gil_runtime_state of CPython (Include/internal/pycore_gil.h), the same from 3.8 to 3.14 up to
 # the condition variable that waiters wait on: interval in microseconds, last holder, locked, number of
@@ -58,11 +58,14 @@ class Memory:
         found = self.bytes(address, struct.calcsize(form))
         return None if found is None else struct.unpack(form, found)
 
-    def gil(self, futex: int, tids: Mapping[int, int], left_us: float = 0.0) -> Gil | None:
+    def gil(
+        self, futex: int, tids: Mapping[int, int], left_us: float = 0.0
+    ) -> tuple[int, int | None, int] | None:
         """The GIL whose waiters wait on the word at `futex`; None where it is of something else.
 
-        `tids` maps thread ids as that process sees them to ours. It is recognised by what it must hold, not
-        by symbols, so that a stripped interpreter is none the worse: a switch interval, a flag, and a last
+        Returns its address, who holds it (None where it is free) and how often it has changed hands. `tids`
+        maps thread ids as that process sees them to ours. The GIL is recognised by what it must hold, not by
+        symbols, so that a stripped interpreter is none the worse: a switch interval, a flag, and a last
         holder which is a thread state that leads to one of the threads.
         """
         for offset in _INTO_CONDITION:
@@ -76,8 +79,13 @@ class Memory:
                 continue
             holder = self._thread_of_state(last_holder, tids)
             if holder is not None:
-                return Gil(holder=holder if locked else None, switches=switches)
+                return futex - offset - _GIL.size, holder if locked else None, switches
         return None
+
+    def switches(self, gil: int) -> int | None:
+        """How often the GIL at that address has changed hands."""
+        found = self.words(gil, _GIL.format)
+        return None if found is None else found[-1]
 
     def is_tid(self, address: int) -> bool:
         """Whether the word there is the thread id in a struct pthread."""

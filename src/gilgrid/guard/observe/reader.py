@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.proof import calls
-from gilgrid.guard.proof.picture import Call, Futex
+from gilgrid.guard.proof.picture import Call, Futex, Gil
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,7 +74,8 @@ class Reader:
             return None
         if timed:
             left_us = self._left_us(arguments) if self._mappings.has_python else None
-            gil = None if left_us is None else self._memory.gil(address, self._ours, left_us)
+            found = None if left_us is None else self._memory.gil(address, self._ours, left_us)
+            gil = found and Gil(holder=found[1], switches=found[2])
             return Futex(expected=expected, word=word[0], gil=gil)
         shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
         if command in _LOCKS:

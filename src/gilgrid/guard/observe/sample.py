@@ -11,6 +11,7 @@ import resource
 import time
 from collections import deque
 
+from gilgrid.guard.observe.contention import Contention
 from gilgrid.guard.tree import look
 
 TYPE_CHECKING = False
@@ -84,6 +85,8 @@ class Sampler:
         self._at: deque[float] = deque(maxlen=_WINDOW + 1)
         self._threads: dict[int, dict[str, _Thread]] = {}
         self._strangers: set[int] = set()
+        self._contention = Contention()
+        self._in_vain: frozenset[int] = frozenset()
 
     @property
     def pids(self) -> list[int]:
@@ -102,19 +105,13 @@ class Sampler:
 
     @property
     def is_worth_a_look(self) -> bool:
-        """Whether the tree hardly works, or somebody polls, or nobody of some process runs."""
+        """Whether the tree hardly works, or somebody polls in vain, or nobody of some process runs."""
         if not self._threads or len(self._at) <= _WINDOW:
             return False
-        everybody = [list(threads.values()) for threads in self._threads.values()]
-        still = [
-            [self._is_frozen(thread) or self._is_polling(thread) for thread in threads]
-            for threads in everybody
-        ]
-        if any(all(process) for process in still):
-            return True
-        threads = [thread for process in everybody for thread in process]
-        return any(map(self._is_polling, threads)) or not any(
-            not thread.is_known or self._is_busy(thread) for thread in threads
+        return (
+            bool(self._in_vain)
+            or any(all(map(self._is_still, threads.values())) for threads in self._threads.values())
+            or not any(not thread.is_known or self._is_busy(thread) for _, thread in self._each())
         )
 
     @property
@@ -174,6 +171,12 @@ class Sampler:
         self._used.append((now, sum(thread.ran_ns[-1] for _, thread in self._each()) / 1e9))
         while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
             self._used.popleft()
+        pollers = self.pollers
+        if pollers:
+            tids = {pid: list(map(int, threads)) for pid, threads in self._threads.items()}
+            self._in_vain = self._contention.in_vain(pollers, tids)
+        else:
+            self._in_vain = pollers
         self.next_sample = now + max(_SAMPLE_S, (time.process_time() - begun_s) / _SAMPLE_SHARE)
 
     def _sampled(self, pid: int, threads: dict[str, _Thread], interval_s: float) -> dict[str, _Thread]:
@@ -209,6 +212,9 @@ class Sampler:
 
     def _is_frozen(self, thread: _Thread) -> bool:
         return thread.is_known and thread.slices[0] == thread.slices[-1]
+
+    def _is_still(self, thread: _Thread) -> bool:
+        return self._is_frozen(thread) or self._is_polling(thread)
 
     def _is_busy(self, thread: _Thread) -> bool:
         return self._share(thread) > _BUSY_SHARE
