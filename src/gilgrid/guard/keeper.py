@@ -121,7 +121,9 @@ class _Keeper:
 
     def _look(self) -> None:
         self._sampler.sample()
-        # The prover takes 25 ms to import, which no program that keeps its CPUs busy shall pay for.
+        # To import the prover takes 30 ms, which no program that keeps its CPUs busy shall pay for.
+        if self._sampler.may_be_worth_a_look_soon:
+            self._begun_prover()
         evidence = self._prove() if self._sampler.is_worth_a_look else None
         self._next = self._sampler.next_sample
         if self._sampler.is_quiet != self._told_quiet:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _SAMPLE_S = 0.05
 _SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
 _MOST_OPEN = 256  # files; to open one anew for each sample takes twice as long as to read it
-_WINDOW = 6  # samples
+_WINDOW = 6  # samples that tell
+_HALF_A_WINDOW = 3
 _BUSY_SHARE = 0.03  # of one CPU
 _SPINS_SHARE = 0.8
 _POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second, on a starved machine fewer
@@ -64,9 +65,22 @@ class _Thread:
         """When it last used a CPU, or, where it has never been seen to poll, ran at all."""
         return self.last_busy if self.slices[-1] != self.slices[0] else self.last_ran
 
-    @property
-    def is_known(self) -> bool:
-        return len(self.slices) > _WINDOW
+    def is_frozen(self, samples: int) -> bool:
+        """Whether it has not run at all between the last so many samples."""
+        return len(self.slices) > samples and self.slices[-1 - samples] == self.slices[-1]
+
+    def share(self, samples: int, window_s: float) -> float | None:
+        """How much of one CPU it used between the last so many samples; None where it is too new."""
+        if len(self.ran_ns) <= samples:
+            return None
+        return (self.ran_ns[-1] - self.ran_ns[-1 - samples]) / (window_s * 1e9)
+
+    def polls(self, samples: int, window_s: float) -> bool:
+        """Whether it ran again and again between the last so many samples, and did nothing."""
+        share = self.share(samples, window_s)
+        if share is None or share > _BUSY_SHARE:
+            return False
+        return self.slices[-1] - self.slices[-1 - samples] >= _POLLS_PER_S * window_s
 
 
 class Sampler:
@@ -96,30 +110,50 @@ class Sampler:
     @property
     def pollers(self) -> frozenset[int]:
         """The threads that run again and again and do nothing, as one does that waits for the GIL."""
-        return frozenset(tid for tid, thread in self._each() if self._is_polling(thread))
+        return self._pollers(_WINDOW)
 
     @property
     def spinners(self) -> frozenset[int]:
         """The threads that have done nothing but run, or queue for a CPU."""
-        return frozenset(tid for tid, thread in self._each() if self._spins(thread))
+        enough_ns = _SPINS_SHARE * (self._at[-1] - self._at[0]) * 1e9
+        return frozenset(
+            tid for tid, thread in self._each() if thread.wanted_ns[-1] - thread.wanted_ns[0] > enough_ns
+        )
 
     @property
     def is_worth_a_look(self) -> bool:
         """Whether the tree hardly works, or somebody polls in vain, or nobody of some process runs."""
-        if not self._threads or len(self._at) <= _WINDOW:
+        return self._seems_stuck(_WINDOW)
+
+    @property
+    def may_be_worth_a_look_soon(self) -> bool:
+        """The same, by what the last samples say."""
+        return self._seems_stuck(_HALF_A_WINDOW)
+
+    def _seems_stuck(self, samples: int) -> bool:
+        if not self._threads or len(self._at) <= samples:
             return False
-        return (
-            bool(self._in_vain)
-            or any(all(map(self._is_still, threads.values())) for threads in self._threads.values())
-            or not any(not thread.is_known or self._is_busy(thread) for _, thread in self._each())
-        )
+        window_s = self._window_s(samples)
+        is_still = {
+            pid: [thread.is_frozen(samples) or thread.polls(samples, window_s) for thread in threads.values()]
+            for pid, threads in self._threads.items()
+        }
+        if any(map(all, is_still.values())) or self._in_vain & self._pollers(samples):
+            return True
+        shares = [thread.share(samples, window_s) for _, thread in self._each()]
+        return all(share is not None and share <= _BUSY_SHARE for share in shares)
+
+    def _pollers(self, samples: int) -> frozenset[int]:
+        if len(self._at) <= samples:
+            return frozenset()
+        window_s = self._window_s(samples)
+        return frozenset(tid for tid, thread in self._each() if thread.polls(samples, window_s))
 
     @property
     def last_ran(self) -> float:
         """When somebody last ran who does not poll; as `time.monotonic` has it."""
-        return max(
-            (thread.last_ran for _, thread in self._each() if not self._is_polling(thread)), default=0.0
-        )
+        pollers = self.pollers
+        return max((thread.last_ran for tid, thread in self._each() if tid not in pollers), default=0.0)
 
     def last_progress(self, tids: Collection[int]) -> float:
         """When one of these threads last did something."""
@@ -157,10 +191,9 @@ class Sampler:
 
     def sample(self) -> None:
         """Look at every thread of every known process; forget those that have gone."""
-        begun_s = time.process_time()
         if not self._threads:
             self.walk()
-        now = time.monotonic()
+        now, used_s = time.monotonic(), time.process_time()
         interval_s = now - self._at[-1] if self._at else 0.0
         self._at.append(now)
         self._may_stay_open = self._most_open
@@ -171,13 +204,9 @@ class Sampler:
         self._used.append((now, sum(thread.ran_ns[-1] for _, thread in self._each()) / 1e9))
         while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
             self._used.popleft()
-        pollers = self.pollers
-        if pollers:
-            tids = {pid: list(map(int, threads)) for pid, threads in self._threads.items()}
-            self._in_vain = self._contention.in_vain(pollers, tids)
-        else:
-            self._in_vain = pollers
-        self.next_sample = now + max(_SAMPLE_S, (time.process_time() - begun_s) / _SAMPLE_SHARE)
+        tids = {pid: list(map(int, threads)) for pid, threads in self._threads.items()}
+        self._in_vain = self._contention.in_vain(self._pollers(_HALF_A_WINDOW), tids)
+        self.next_sample = now + max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
 
     def _sampled(self, pid: int, threads: dict[str, _Thread], interval_s: float) -> dict[str, _Thread]:
         """Those of these threads, and of newcomers, that still live."""
@@ -207,27 +236,8 @@ class Sampler:
             for name, thread in threads.items():
                 yield int(name), thread
 
-    def _window_s(self) -> float:
-        return self._at[-1] - self._at[0]
-
-    def _is_frozen(self, thread: _Thread) -> bool:
-        return thread.is_known and thread.slices[0] == thread.slices[-1]
-
-    def _is_still(self, thread: _Thread) -> bool:
-        return self._is_frozen(thread) or self._is_polling(thread)
-
-    def _is_busy(self, thread: _Thread) -> bool:
-        return self._share(thread) > _BUSY_SHARE
-
-    def _spins(self, thread: _Thread) -> bool:
-        return thread.wanted_ns[-1] - thread.wanted_ns[0] > _SPINS_SHARE * self._window_s() * 1e9
-
-    def _share(self, thread: _Thread) -> float:
-        return (thread.ran_ns[-1] - thread.ran_ns[0]) / max(self._window_s() * 1e9, 1.0)
-
-    def _is_polling(self, thread: _Thread) -> bool:
-        often = thread.slices[-1] - thread.slices[0] >= _POLLS_PER_S * self._window_s()
-        return thread.is_known and often and not self._is_busy(thread)
+    def _window_s(self, samples: int) -> float:
+        return max(self._at[-1] - self._at[-1 - samples], 1e-9)
 
 
 def _tasks(pid: int) -> list[str]:
