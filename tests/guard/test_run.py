@@ -228,3 +228,23 @@ def test_a_busy_loop_is_never_quiet_even_when_a_grandchild_does_the_work() -> No
 def test_the_largest_process_of_the_tree_is_measured() -> None:
     ending = run(python("import os\nif os.fork() == 0: bytearray(200 << 20)\nelse: os.wait()"))
     assert 200 << 20 <= ending.max_rss_bytes < 300 << 20
+
+
+def test_another_thread_may_change_the_environment_meanwhile() -> None:
+    over = threading.Event()
+
+    def change() -> None:
+        while not over.is_set():
+            for number in range(50):
+                os.environ[f"GUARD_TEST_{number}"] = "x"
+            for number in range(50):
+                del os.environ[f"GUARD_TEST_{number}"]
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        endings = [run(Command(argv=("true",))) for _ in range(50)]
+    finally:
+        over.set()
+        changing.join()
+    assert {(ending.end, ending.detail) for ending in endings} == {(End.EXITED, "")}
