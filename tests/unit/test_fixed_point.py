@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -237,6 +238,19 @@ def test_a_parent_that_works_or_gives_up_after_a_time_may_end_a_child_that_hangs
 )
 def test_a_parent_with_a_timer_may_end_a_child_that_hangs(facts: dict[str, Any]) -> None:
     assert not deadlocked(picture(process(100, SERVES, **facts), HANGS))
+
+
+def test_a_server_goes_on_without_a_child_that_hangs() -> None:
+    listens = {3: File(channel=Channel.OTHER, identity="socket:[7]")}
+    assert not deadlocked(picture(process(100, SERVES, files=listens), HANGS))
+    assert deadlocked(picture(process(100, child(200), files=listens), HANGS))
+
+
+def test_nothing_is_lost_where_somebody_is_missing() -> None:
+    drawn = picture(process(100, LOCK))
+    assert deadlocked(drawn)
+    assert not deadlocked(replace(drawn, is_complete=False))
+    assert lost(replace(drawn, is_complete=False), frozenset({100})) == []
 
 
 def test_a_parent_whose_threads_wait_for_one_that_works_may_end_a_child_that_hangs() -> None:

@@ -438,7 +438,7 @@ def test_a_handler_does_not_release_who_waits_for_a_thread(call: Call) -> None:
     assert the_dead(drawn) == {100, 101}
 
 
-OF_ITS_OWN_DOING = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT", "SIGTRAP", "SIGSYS", "SIGPIPE")
+OF_ITS_OWN_DOING = ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL")
 
 
 @pytest.mark.parametrize("number", [*(signal.Signals[name] for name in OF_ITS_OWN_DOING), 32, 33])
@@ -447,10 +447,11 @@ def test_a_handler_of_what_only_the_thread_itself_brings_about_releases_nobody(n
     assert wait(drawn, 100) == Wait(kind=Kind.LOCK)
 
 
-def test_python_s_handler_of_sigint_could_be_run_by_all_that_are_not_above() -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGABRT", "SIGTRAP", "SIGSYS", "SIGPIPE"])
+def test_python_s_handler_of_sigint_and_the_like_could_be_run_by_all_that_are_not_above(name: str) -> None:
     drawn = picture(
         process(50, RUNS),
-        process(100, LOCK, LOCK, parent=50, handled=frozenset({signal.SIGINT})),
+        process(100, LOCK, LOCK, parent=50, handled=frozenset({signal.Signals[name]})),
         *CHILDREN,
         process(400, LOCK, parent=50),
     )
@@ -488,6 +489,20 @@ def test_handlers_of_sigint_and_of_sigchld_are_run_by_their_senders() -> None:
     assert wait(drawn, 100) == Wait(
         kind=Kind.LOCK, released_by=released_by(200), signalled_by=released_by(200, 300, 400)
     )
+
+
+def test_who_waits_for_a_robust_mutex_is_woken_when_somebody_ends_its_owner() -> None:
+    robust = Call(name="futex", futex=Futex(expected=1 << 31 | 200, word=1 << 31 | 200, shared="00:01:7"))
+    maps = frozenset({"00:01:7"})
+    drawn = picture(
+        process(100, robust, mapped=maps),
+        process(200, LOCK, parent=100, mapped=maps),
+        process(300, SLEEPS, parent=100),
+    )
+    assert wait(drawn, 100) == Wait(
+        kind=Kind.SHARED, released_by=released_by(200), signalled_by=released_by(200, 300)
+    )
+    assert 100 not in the_dead(drawn)
 
 
 def test_no_handler_no_help() -> None:

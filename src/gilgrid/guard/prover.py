@@ -85,7 +85,7 @@ class Prover:
         self._sampler.walk(whole=True)
         self._sampler.sample()
         picture, _, found = _solved(self._picture(), {})
-        if lost(picture, found):
+        if lost(picture, found) and not self._sampler.walk(whole=True):
             return self._explained(picture, found)
         known: dict[int, Stack] = {}
         for pid in self._sampler.pids[:_MOST_PROCESSES]:
@@ -103,14 +103,14 @@ class Prover:
 
     def _examine(self) -> Evidence | None:
         # A glance first: to find who else there is takes longer.
-        if not may_be_lost(self._sampler.pids, self._sampler.pollers) or not self._sampler.walk():
+        if not may_be_lost(self._sampler.pids, self._sampler.pollers) or self._sampler.walk():
             return None
         self.looks += 1
         picture = self._picture()
         plain = waits(picture, {})
         if is_deadlock(picture, plain, dead(plain)):
             picture, plain, found = _solved(picture, {})
-            if is_deadlock(picture, plain, found) and self._sampler.walk(whole=True):
+            if is_deadlock(picture, plain, found) and not self._sampler.walk(whole=True):
                 return self._explained(picture, found)
         suspect = next(_worth_a_stop(picture, plain), None)
         if suspect is None or time.monotonic() < self._next_stop:
@@ -120,7 +120,7 @@ class Prover:
     def _picture(self) -> Picture:
         # Who waited for the GIL polls, even where it did not look so from afar.
         pollers = self._sampler.pollers | self._gil_waiters
-        picture = collect(self._sampler.pids, self._root, pollers, self._outside)
+        picture = collect(self._sampler.pids, self._root, pollers, self._outside, self._sampler.walk)
         self._note_refusals(picture)
         self._is_blurred = any(t.call is None and t.tid in pollers for _, t in picture.threads())
         self._gil_waiters |= {
@@ -147,7 +147,7 @@ class Prover:
             time.sleep(_SETTLE_S)
             after, precise, found = _solved(self._picture(), told)
             is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)
-            if is_proven and self._sampler.walk(whole=True):
+            if is_proven and not self._sampler.walk(whole=True):
                 return self._explained(after, found, told)
         return None
 

@@ -19,11 +19,11 @@ from gilgrid.guard.observe.mappings import Mappings
 from gilgrid.guard.observe.memory import Memory
 from gilgrid.guard.observe.reader import Reader
 from gilgrid.guard.proof import calls
-from gilgrid.guard.proof.picture import Picture, Process, Thread
+from gilgrid.guard.proof.picture import Call, Picture, Process, Thread
 from gilgrid.guard.tree import look
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
 _BETWEEN_S = 0.015
 # A thread that polls for the GIL runs for some 20 microseconds every 5 ms: look again where it just did.
@@ -58,6 +58,8 @@ def check_sight() -> None:
     for name in ("syscall", "schedstat"):
         if not os.path.exists(f"/proc/self/{name}"):  # noqa: PTH110 - pathlib costs 15 ms to import
             raise NothingToSeeError(f"/proc has no file {name!r}: this kernel does not say what threads do")
+    if _text("/proc/self/schedstat").split() == ["0", "0", "0"]:
+        raise NothingToSeeError("/proc/PID/schedstat stays 0: this kernel does not count what threads do")
 
 
 def may_be_lost(pids: Iterable[int], pollers: Collection[int]) -> bool:
@@ -65,11 +67,17 @@ def may_be_lost(pids: Iterable[int], pollers: Collection[int]) -> bool:
     return bool(pollers) or any(_main_may_never_run(pid) for pid in pids)
 
 
-def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: Collection[str]) -> Picture:
+def collect(
+    pids: Iterable[int],
+    root: int,
+    pollers: Collection[int],
+    outside: Collection[str],
+    walk: Callable[[], Collection[int]] = tuple,
+) -> Picture:
     """A picture of these processes.
 
     `pollers` are threads that run again and again without using a CPU, `outside` the identities of pipes and
-    sockets that others than the tree hold.
+    sockets that others than the tree hold. `walk` finds the processes that have come since these were found.
     """
     collectors = [_Collector(pid, pollers) for pid in pids]
     processes = [collector.process() for collector in collectors]
@@ -77,13 +85,18 @@ def collect(pids: Iterable[int], root: int, pollers: Collection[int], outside: C
         descriptors = Descriptors([collector.pid for collector in collectors], outside)
         processes = [process and replace(process, files=descriptors.of(process.pid)) for process in processes]
     time.sleep(_BETWEEN_S)
+    # Who is there now, and was not looked at, may release anybody; who comes later can do no more than who
+    # starts it.
+    is_complete = not walk()
+    present = [collector.tids() for collector in collectors]
     again = [collector.looks() for collector in collectors]  # all of them before anything else is done
     steady = [
-        collector.steady(process, looks)
-        for collector, process, looks in zip(collectors, processes, again, strict=True)
+        collector.steady(process, tids, looks)
+        for collector, process, tids, looks in zip(collectors, processes, present, again, strict=True)
         if process is not None
     ]
-    return Picture(root=root, processes={process.pid: process for process in _with_memories(steady)})
+    processes_by_pid = {process.pid: process for process in _with_memories(steady)}
+    return Picture(root=root, processes=processes_by_pid, is_complete=is_complete)
 
 
 class _Collector:
@@ -96,13 +109,19 @@ class _Collector:
         self._ours: dict[int, int] = {}
         self._first = self.looks()
 
+    def tids(self) -> list[int]:
+        """The threads that it has now."""
+        try:
+            return [int(name) for name in os.listdir(f"/proc/{self.pid}/task")]  # noqa: PTH208 - as above
+        except (FileNotFoundError, ProcessLookupError):
+            return []
+
     def looks(self) -> dict[int, _Look]:
         """One look at each thread."""
         found: dict[int, _Look] = {}
-        with suppress(FileNotFoundError, ProcessLookupError):
-            for name in os.listdir(f"/proc/{self.pid}/task"):  # noqa: PTH208 - as above
-                with suppress(FileNotFoundError, ProcessLookupError):
-                    found[int(name)] = self._look(int(name))
+        for tid in self.tids():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                found[tid] = self._look(tid)
         return found
 
     def _look(self, tid: int) -> _Look:
@@ -130,6 +149,7 @@ class _Collector:
         basic = Process(pid=self.pid, parent=process.parent, name=process.name)
         if process.dead:
             return basic
+        unknown = replace(basic, threads=tuple(Thread(tid=tid) for tid in self._first))
         try:
             status = {tid: _status(self.pid, tid) for tid in self._first}
             # Thread ids as the process has them in its memory: others, in a PID namespace of its own.
@@ -141,20 +161,18 @@ class _Collector:
                     Thread(
                         tid=tid,
                         name=status[tid]["Name"],
-                        call=None if seen.is_on_its_way else reader.call(seen.call.split()),
+                        call=_call(seen, reader),
                         stopped=seen.state in "Tt",
                     )
                     for tid, seen in self._first.items()
                     if seen.state not in "ZX"
                 )
         except (FileNotFoundError, ProcessLookupError):
-            return None
+            return unknown  # a thread of it has just ended
         except PermissionError as error:
             self._refused = self._refused or f"{error.filename}: {error.strerror}"
         if self._refused:
-            return replace(
-                basic, threads=tuple(Thread(tid=tid) for tid in self._first), refused=self._refused
-            )
+            return replace(unknown, refused=self._refused)
         return replace(
             basic,
             threads=threads,
@@ -165,13 +183,13 @@ class _Collector:
             has_openmp=mappings.has_openmp,
         )
 
-    def steady(self, process: Process, again: dict[int, _Look]) -> Process:
+    def steady(self, process: Process, present: list[int], again: dict[int, _Look]) -> Process:
         """The process with no call for a thread that has run meanwhile, and with those that have come."""
         threads = [
             thread if self._is_steady(thread, again.get(thread.tid)) else replace(thread, call=None)
             for thread in process.threads
         ]
-        newcomers = [Thread(tid=tid) for tid in again if tid not in self._first]
+        newcomers = [Thread(tid=tid) for tid in {*present, *again} - self._first.keys()]
         return replace(process, threads=(*threads, *newcomers))
 
     def _is_steady(self, thread: Thread, again: _Look | None) -> bool:
@@ -188,6 +206,14 @@ class _Collector:
             found = memory.gil(int(call[1], 16), self._ours)
             return found is not None and found[1:] == (gil.holder, gil.switches)
         return False
+
+
+def _call(seen: _Look, reader: Reader) -> Call | None:
+    if seen.is_on_its_way:
+        return None
+    if seen.state == "D":  # it waits for a disk, say, wherever in its call
+        return Call(name="uninterruptible sleep")
+    return reader.call(seen.call.split())
 
 
 def _main_may_never_run(pid: int) -> bool:

@@ -165,8 +165,8 @@ class Sampler:
         (since, then_s), (until, now_s) = self._used[0], self._used[-1]
         return until - since >= _QUIET_S and abs(now_s - then_s) < _BUSY_SHARE * (until - since)
 
-    def walk(self, *, whole: bool = False) -> bool:
-        """Find processes that have come; whether the known ones are all there are.
+    def walk(self, *, whole: bool = False) -> set[int]:
+        """Find the processes that have come.
 
         Who was found to be no descendant is not asked again, but in a `whole` walk: its pid may be another's.
         """
@@ -180,7 +180,7 @@ class Sampler:
         fresh = {pid for pid in parents if self._descends(pid, parents)} - {os.getpid()}
         self._threads |= {pid: {} for pid in fresh}
         self._strangers |= parents.keys() - fresh
-        return not fresh
+        return fresh
 
     def _descends(self, pid: int, parents: Mapping[int, int]) -> bool:
         if pid == self._above:

@@ -53,14 +53,14 @@ def verified(picture: Picture, dead: Collection[int]) -> Picture:
         pid: process if process.tids.isdisjoint(dead) else _verified(process, foreign)
         for pid, process in picture.processes.items()
     }
-    return Picture(root=picture.root, processes=processes)
+    return replace(picture, processes=processes)
 
 
 def _verified(process: Process, foreign: frozenset[str]) -> Process:
     opened = {target for _, target in links(process.pid)}
     threads: Iterable[Thread] = (_timed_by_socket(process, thread) for thread in process.threads)
     if _IO_URING in opened:
-        threads = map(_timed, threads)  # it can wake who waits on a futex, after a time
+        threads = map(_timed, threads)  # it can wake who waits for anything but the GIL, after a time
     handles_interrupt = signal.SIGINT in process.handled and _has_own_interrupt_handler(process.pid)
     return replace(
         process,
@@ -94,7 +94,7 @@ def _opened_memory(pid: int) -> Iterator[str]:
 
 def _timed(thread: Thread) -> Thread:
     call = thread.call
-    if call is None or call.futex is None or call.futex.gil is not None:
+    if call is None or (call.futex is not None and call.futex.gil is not None):
         return thread
     return replace(thread, call=replace(call, timed=True))
 

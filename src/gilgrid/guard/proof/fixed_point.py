@@ -38,7 +38,12 @@ def _unreleased(waits: Mapping[int, Wait], found: set[int]) -> frozenset[int]:
 
 
 def lost(picture: Picture, found: frozenset[int]) -> list[Process]:
-    """The processes that are lost: the main thread is dead, or a thread that holds a GIL that others want."""
+    """The processes that are lost: the main thread is dead, or a thread that holds a GIL that others want.
+
+    None where the picture is not complete: who is missing could release anybody.
+    """
+    if not picture.is_complete:
+        return []
     holders = {gil.holder for gil in picture.gils()}
     return [
         process
@@ -51,6 +56,7 @@ def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[in
     """Whether the command is lost: it is itself, or some process of it is and all others are at rest.
 
     One that works, or waits for some time only, may be about to end a hung process, and to go on without it.
+    So may a server that waits for its clients.
     """
     gone = {process.pid for process in lost(picture, found)}
     if not gone or picture.root in gone:
@@ -60,5 +66,7 @@ def is_deadlock(picture: Picture, waits: Mapping[int, Wait], found: frozenset[in
 
 
 def _is_at_rest(process: Process, silent: frozenset[int]) -> bool:
-    has_timers = process.has_timers or any(file.channel is Channel.TIMER for file in process.files.values())
-    return process.tids <= silent and not has_timers and not process.handled & TIMERS
+    files = process.files.values()
+    has_timers = process.has_timers or any(file.channel is Channel.TIMER for file in files)
+    serves = any(file.channel is Channel.OTHER and file.identity.startswith("socket:") for file in files)
+    return process.tids <= silent and not has_timers and not serves and not process.handled & TIMERS

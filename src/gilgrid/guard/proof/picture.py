@@ -136,10 +136,14 @@ def tids_of(processes: Iterable[Process]) -> frozenset[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """All processes of a tree; `root` is the pid of the command itself."""
+    """All processes of a tree; `root` is the pid of the command itself.
+
+    It is not complete where one has come before it was finished.
+    """
 
     root: int
     processes: Mapping[int, Process]
+    is_complete: bool = True
 
     def threads(self) -> Iterator[tuple[Process, Thread]]:
         """Every thread, with its process."""

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     Stacks = Mapping[int, Stack]
 
-# The kernel sends these for what the thread itself does, which a blocked one does not, and glibc uses 32 and
-# 33 between threads of one process.
-_NO_RELEASE = frozenset({
-    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT, signal.SIGTRAP,
-    signal.SIGSYS, signal.SIGPIPE, 32, 33,
-})  # fmt: skip
+# The kernel sends these for what the thread itself does, which a blocked one does not; glibc uses 32 and 33
+# between threads of one process.
+_BY_FAULT = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, 32, 33})
+# These as well, or a process of the tree.
+_BY_TREE = frozenset({signal.SIGINT, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE})
+_ROBUST = 1 << 31  # FUTEX_WAITERS: the kernel wakes who waits when the owner's process ends
 
 
 class Kind(StrEnum):
@@ -99,7 +99,7 @@ class _InProcess:
         self._picture = picture
         self._process = process
         self._stacks = {tid: stacks[tid] for tid in process.tids if tid in stacks and stacks[tid].native}
-        self._handled = process.handled - _NO_RELEASE
+        self._handled = process.handled - _BY_FAULT
 
     def wait(self, thread: Thread) -> Wait:
         if thread.stopped:
@@ -108,14 +108,14 @@ class _InProcess:
         told = self._told_by_stack(thread, plain)
         if told.kind not in _INTERRUPTIBLE or not self._handled:
             return told
-        if self._process.handles_interrupt or self._handled - {signal.SIGCHLD, signal.SIGINT}:
+        if self._process.handles_interrupt or self._handled - _BY_TREE - {signal.SIGCHLD}:
             return Wait(kind=Kind.ALARM if self._handled & TIMERS else Kind.HANDLER)
-        # Of these two it is known who sends them: a child that ends, and a process of the tree. A person who
+        # Of these it is known who sends them: a child that ends, and a process of the tree. A person who
         # types Ctrl-C has given up on it; so has a parent, or it works, which `fixed_point.is_deadlock` asks.
         if signal.SIGCHLD in self._handled:
             children = tids_of(self._picture.children(self._process.pid))
             told = replace(told, released_by=told.released_by | children)
-        if signal.SIGINT in self._handled:
+        if self._handled & _BY_TREE:
             told = replace(told, signalled_by=told.signalled_by | self._not_above - {thread.tid})
         return told
 
@@ -160,7 +160,8 @@ class _InProcess:
             return Wait(kind=Kind.OUTSIDE)  # what they map is not known
         if futex.shared:
             mapping = (p for p in self._picture.processes.values() if futex.shared in p.mapped)
-            return Wait(kind=Kind.SHARED, released_by=tids_of(mapping) - {tid})
+            ended_by = self._picture.tids - {tid} if futex.expected & _ROBUST else frozenset()
+            return Wait(kind=Kind.SHARED, released_by=tids_of(mapping) - {tid}, signalled_by=ended_by)
         # A mutex that its own owner waits for may be a gate, which another thread opens by unlocking it.
         if futex.owner and not (futex.is_mutex and futex.owner == tid):
             kind = Kind.MUTEX if futex.is_mutex else Kind.JOIN
