@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -158,5 +156,5 @@ def test_of_what_hides_itself_only_the_deadline_is_left_and_why_is_said(tmp_path
     command = [sys.executable, "-c", hides]
     said = judge("capabilities", command, tmp_path / "result.json", SPIN_DEADLINE_S)
     assert (said["verdict"], said["cause"]) == ("timeout", None)
-    assert os.strerror(errno.EPERM) in said["not_permitted"]
+    assert "/syscall: " in said["not_permitted"]  # and what the kernel says, which is not the same to all
     assert PERMIT in said["not_permitted"]

@@ -6,6 +6,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+PATIENCE_S = 30.0
 THREADS = 20
 PROGRAM = f"""
 import sys, threading
@@ -87,8 +89,10 @@ def test_a_sampler_keeps_one_file_open_for_each_thread_that_lives() -> None:
 def test_where_few_files_may_be_open_all_threads_are_sampled_even_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (4 * 5, 1 << 20))
     with sampled_threads() as (process, sampler):
-        for _ in range(10):
+        end = time.monotonic() + PATIENCE_S
+        while not sampler.is_worth_a_look and time.monotonic() < end:
             sampler.sample()
+            time.sleep(0.01)
         assert len(schedstats()) == 5
         assert sampler.is_worth_a_look  # all of them are known, and none runs
         assert all(sampler.last_progress({tid}) > 0 for tid in tids(process.pid))

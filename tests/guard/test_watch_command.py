@@ -623,7 +623,7 @@ def test_the_result_is_written_also_when_all_is_well(
 
 def test_the_result_says_how_often_something_that_is_well_was_looked_at(tmp_path: Path) -> None:
     file = tmp_path / "result.json"
-    joins = "import threading, time; t = threading.Thread(target=time.sleep, args=(1,)); t.start(); t.join()"
+    joins = "import threading, time; t = threading.Thread(target=time.sleep, args=(3,)); t.start(); t.join()"
     watch("--json", str(file), sys.executable, "-c", joins)
     assert result(file)["verdict"] == "ok"
     assert result(file)["looks"] > 0

@@ -19,7 +19,7 @@ from gilgrid.guard.proof import calls
 from gilgrid.guard.proof.picture import Call, Futex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 NUMBERS = {name: number for number, name in calls.names().items()}
 PRIVATE = 128
@@ -34,12 +34,14 @@ def known(*names: str) -> list[str]:
     return [name for name in names if name in NUMBERS]
 
 
-def read(name: str, *arguments: int, number: int | None = None) -> Call:
+def read(
+    name: str, *arguments: int, number: int | None = None, ours: Mapping[int, int] | None = None
+) -> Call:
     """The call, as a thread of this process in it would have it."""
     six = [*arguments, *[0] * (6 - len(arguments))]
     words = [str(NUMBERS[name] if number is None else number), *map(hex, six), "0x7ffc0000", "0x10"]
     with Memory(os.getpid()) as memory:
-        return Reader(memory, OURS, Mappings(os.getpid())).call(words)
+        return Reader(memory, ours or OURS, Mappings(os.getpid())).call(words)
 
 
 def futex(*words: int, operation: int = WAIT | PRIVATE, expected: int = 0, timeout: int = NO_LIMIT) -> Futex:
@@ -107,7 +109,12 @@ def test_a_negative_number_of_milliseconds_is_no_limit(name: str, position: int)
     [(4711, 4711), (0xFFFFFFFF, -1), (0, -1), (0xFFFFFFFF - 4710, -1), (0x7FFFFFFF, 0x7FFFFFFF)],
 )
 def test_wait4_waits_for_one_child_or_for_any(pid: int, who: int) -> None:
-    assert read("wait4", pid).who == who
+    assert read("wait4", pid, ours={7: 7}).who == who
+
+
+def test_whom_wait4_waits_for_in_a_pid_namespace_of_its_own_nobody_knows() -> None:
+    assert read("wait4", 4711).who is None
+    assert read("wait4", 0xFFFFFFFF).who == -1
 
 
 def test_wait4_waits_for_any_child_though_its_argument_has_64_bits() -> None:
@@ -118,7 +125,7 @@ def test_wait4_waits_for_any_child_though_its_argument_has_64_bits() -> None:
 def test_waitid_waits_for_one_child_or_for_any_but_not_for_a_group_or_a_pidfd(
     kind: int, who: int | None
 ) -> None:
-    assert read("waitid", kind, 4711).who == who
+    assert read("waitid", kind, 4711, ours={7: 7}).who == who
 
 
 # ---- Files ----

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from gilgrid.guard.prover import Prover
 
 _FIRST_SAMPLE_S = 0.1  # most commands that are well have ended by then
+_LOOK_ANYWAY_S = 5.0  # two threads may hold each other while others keep the CPUs busy
+_AFTER_A_FAILURE_S = 1.0
 _ORPHANED_S = 10.0  # so long a supervisor may take to end its tree when gilgrid has died
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)  # a terminal's
 
@@ -93,7 +95,7 @@ class _Keeper:
         self._channel = channel
         self._sampler = Sampler(tree.root or 0)
         self._prover: Prover | None = None
-        self._next = math.inf
+        self._next = self._look_anyway = math.inf
         self._keep = False
         self._told_quiet = False
         self._heard_all = False
@@ -113,7 +115,10 @@ class _Keeper:
             for fd, _ in self._poll.poll(None if left_s == math.inf else math.ceil(1000 * left_s)):
                 self._on[fd]()
             if time.monotonic() >= self._next:
-                self._look()
+                try:
+                    self._look()
+                except OSError:  # a machine that is out of files or memory; the command is none the worse
+                    self._next = time.monotonic() + _AFTER_A_FAILURE_S
         # Its last words may have come after the last look at the channel.
         while not self._heard_all and select.select([self._channel.inward], [], [], 0)[0]:
             self._hear()
@@ -121,10 +126,11 @@ class _Keeper:
 
     def _look(self) -> None:
         self._sampler.sample()
-        # To import the prover takes 30 ms, which no program that keeps its CPUs busy shall pay for.
+        # To import the prover takes 30 ms, which no short program shall pay for that keeps its CPUs busy.
         if self._sampler.may_be_worth_a_look_soon:
             self._begun_prover()
-        evidence = self._prove() if self._sampler.is_worth_a_look else None
+        is_due = time.monotonic() >= self._look_anyway
+        evidence = self._prove() if is_due or self._sampler.is_worth_a_look else None
         self._next = self._sampler.next_sample
         if self._sampler.is_quiet != self._told_quiet:
             self._told_quiet = not self._told_quiet
@@ -134,12 +140,16 @@ class _Keeper:
             self._next = math.inf
 
     def _prove(self) -> Evidence | None:
+        self._look_anyway = time.monotonic() + _LOOK_ANYWAY_S
         prover = self._begun_prover()
         before = prover.looks
         evidence = prover.look()
         if prover.looks != before:
-            self._channel.say({"looks": prover.looks, "stops": prover.stops})
+            self._say_how_often(prover)
         return evidence
+
+    def _say_how_often(self, prover: Prover) -> None:
+        self._channel.say({"looks": prover.looks, "stops": prover.stops})
 
     def _begun_prover(self) -> Prover:
         if self._prover is None:
@@ -155,10 +165,13 @@ class _Keeper:
             if "root" in message and self._spec["prove"]:
                 self._command = message["root"]
                 self._next = time.monotonic() + _FIRST_SAMPLE_S
+                self._look_anyway = time.monotonic() + _LOOK_ANYWAY_S
             elif "keep" in message:
                 self._keep = True
             elif "why" in message:
-                evidence = self._begun_prover().last_words()
+                prover = self._begun_prover()
+                evidence = prover.last_words()
+                self._say_how_often(prover)
                 self._channel.say({"deadlock" if evidence.is_proof else "seen": evidence.to_json()})
                 self._next = math.inf
         if self._channel.ended:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Evidence
@@ -90,6 +91,8 @@ class Prover:
         known: dict[int, Stack] = {}
         for pid in self._sampler.pids[:_MOST_PROCESSES]:
             known |= self._stacks_of(pid, may_stop=may_stop)
+            self.stops += may_stop
+        self.looks += 1
         if may_stop and (evidence := self._proven_by(known, picture)):
             return evidence
         return at_the_deadline(picture, known, self._sampler.spinners, not_permitted=self._refused)
@@ -112,10 +115,10 @@ class Prover:
             picture, plain, found = _solved(picture, {})
             if is_deadlock(picture, plain, found) and not self._sampler.walk(whole=True):
                 return self._explained(picture, found)
-        suspect = next(_worth_a_stop(picture, plain), None)
-        if suspect is None or time.monotonic() < self._next_stop:
+        suspects = list(islice(_worth_a_stop(picture, plain), _MOST_PROCESSES))
+        if not suspects or time.monotonic() < self._next_stop:
             return None
-        return self._examine_stacks(picture, suspect)
+        return self._examine_stacks(picture, suspects)
 
     def _picture(self) -> Picture:
         # Who waited for the GIL polls, even where it did not look so from afar.
@@ -128,11 +131,13 @@ class Prover:
         }
         return picture
 
-    def _examine_stacks(self, before: Picture, pid: int) -> Evidence | None:
+    def _examine_stacks(self, before: Picture, suspects: list[int]) -> Evidence | None:
         begun = time.monotonic()
-        self.stops += 1
+        told: dict[int, Stack] = {}
         try:
-            told = stacks(pid)
+            for pid in suspects:
+                told |= stacks(pid)
+                self.stops += 1
         except NoStacksError as error:
             self._refuse(error)
             return None

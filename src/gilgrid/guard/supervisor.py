@@ -28,7 +28,7 @@ _START = (
 _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
 
 
-def environment() -> dict[bytes, bytes]:
+def environment_now() -> dict[bytes, bytes]:
     """The environment of this process, whatever other threads do to it meanwhile."""
     while True:
         try:
@@ -54,7 +54,7 @@ class Supervisor:
             stdout=theirs.fileno(),
             stderr=theirs.fileno(),
             # Not None: the child would read libc's own array, which another thread may be moving (setenv(3)).
-            env=environment(),
+            env=environment_now(),
             start_new_session=not in_place,
             # Named one by one: close_fds=False could make it posix_spawn(3), whose child ignores signals 32
             # and 33 (glibc, sysdeps/unix/sysv/linux/spawni.c), and so would the command.

@@ -147,7 +147,7 @@ class _Collector:
         if process is None:
             return None
         basic = Process(pid=self.pid, parent=process.parent, name=process.name)
-        if process.dead:
+        if process.dead or not self._first:
             return basic
         unknown = replace(basic, threads=tuple(Thread(tid=tid) for tid in self._first))
         try:
@@ -204,7 +204,7 @@ class _Collector:
             return False
         with suppress(OSError), Memory(self.pid) as memory:
             found = memory.gil(int(call[1], 16), self._ours)
-            return found is not None and found[1:] == (gil.holder, gil.switches)
+            return found is not None and (found.holder, found.switches) == (gil.holder, gil.switches)
         return False
 
 
@@ -258,7 +258,7 @@ def _stack_start(pid: int) -> str:
     """Where its first thread's stack begins, which fork(2) copies and execve(2) chooses at random."""
     try:
         return _text(f"/proc/{pid}/stat").rpartition(")")[2].split()[25]
-    except (FileNotFoundError, ProcessLookupError):
+    except OSError:
         return ""
 
 

@@ -6,8 +6,9 @@ Both poll, and to look closer at all who do would cost programs with many thread
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
-from gilgrid.guard.observe.memory import Memory
+from gilgrid.guard.observe.memory import SPAN_OF_GIL, Memory
 from gilgrid.guard.proof import calls
 
 TYPE_CHECKING = False
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 _FUTEX = {str(number).encode() for number, name in calls.names().items() if name == "futex"}
 _WORDS_OF_A_CALL = 9  # in /proc/PID/syscall, which has fewer where a thread is in no call
 _UNLIMITED = b"0x0"
-_LONGEST_GIL = 128  # bytes, with its condition
 
 
 class Contention:
@@ -30,56 +30,83 @@ class Contention:
     def in_vain(self, pollers: Collection[int], threads: Mapping[int, Collection[int]]) -> frozenset[int]:
         """The pollers that may wait for a GIL which has not moved since the last call.
 
-        `threads` are all threads of each process. Who has just begun to poll is not among them yet; where
-        memory may not be read, all pollers are.
+        `threads` are all threads of each process. Where that cannot be told, all pollers of a process are.
         """
         before, self._switches = self._switches, {}
         found: set[int] = set()
         for pid, tids in threads.items():
-            waiting = [tid for tid in tids if tid in pollers]
-            try:
-                futexes = {tid: _futex(pid, tid) for tid in waiting}
-                now = _gils(pid, futexes.values(), tids, before.get(pid, {}))
-            except (FileNotFoundError, ProcessLookupError):
-                continue  # one of them has just ended
-            except OSError:
-                found.update(waiting)
-                continue
-            self._switches[pid] = now
-            standing = [gil for gil in now if before.get(pid, {}).get(gil) == now[gil]]
-            found.update(tid for tid in waiting if any(_may_be_at(gil, futexes[tid]) for gil in standing))
+            waiting = {tid for tid in tids if tid in pollers}
+            if waiting:
+                found |= self._of_process(pid, waiting, tids, before.get(pid, {}))
         return frozenset(found)
 
+    def _of_process(
+        self, pid: int, waiting: set[int], tids: Iterable[int], before: Mapping[int, int]
+    ) -> set[int]:
+        try:
+            places = {tid: place for tid in waiting if (place := _Place.of(pid, tid)) is not None}
+            now = _gils(pid, places.values(), tids, before)
+        except (FileNotFoundError, ProcessLookupError):
+            return set()  # it has just ended
+        except OSError:
+            return waiting
+        self._switches[pid] = now
+        if places and _has_own_numbers(pid):
+            return waiting
+        standing = [gil for gil in now if before.get(gil) == now[gil]]
+        return {tid for tid, place in places.items() if any(map(place.may_be_at, standing))}
 
-def _futex(pid: int, tid: int) -> int | None:
-    """The futex that a thread waits for, with a time limit; 0 in another call, None on its way to one."""
-    file = os.open(f"/proc/{pid}/task/{tid}/syscall", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        call = os.read(file, 256).split()
-    finally:
-        os.close(file)
-    if len(call) < _WORDS_OF_A_CALL:
+
+class _Place:
+    """Where a thread waits: `futex` is 0 where that is no futex, or one without a time limit."""
+
+    __slots__ = ("futex", "is_on_its_way")
+
+    def __init__(self, call: list[bytes]) -> None:
+        self.is_on_its_way = len(call) < _WORDS_OF_A_CALL
+        self.futex = 0
+        if not self.is_on_its_way:
+            number, futex, _, _, limit = call[:5]
+            self.futex = int(futex, 16) if number in _FUTEX and limit != _UNLIMITED else 0
+
+    @classmethod
+    def of(cls, pid: int, tid: int) -> _Place | None:
+        """The place of a thread now; None where it has ended."""
+        with suppress(FileNotFoundError, ProcessLookupError):
+            file = os.open(f"/proc/{pid}/task/{tid}/syscall", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                return cls(os.read(file, 256).split())
+            finally:
+                os.close(file)
         return None
-    number, futex, _, _, limit = call[:5]
-    return int(futex, 16) if number in _FUTEX and limit != _UNLIMITED else 0
+
+    def may_be_at(self, gil: int) -> bool:
+        return self.is_on_its_way or self.futex - gil in SPAN_OF_GIL
 
 
 def _gils(
-    pid: int, futexes: Collection[int | None], tids: Iterable[int], before: Collection[int]
+    pid: int, places: Collection[_Place], tids: Iterable[int], before: Collection[int]
 ) -> dict[int, int]:
-    """How often each GIL has changed hands: those from before, and those that are waited for at these."""
-    if not any(futexes) and not before:
+    """How often each GIL has changed hands: those from before, and those that are waited for now."""
+    if not before and not any(place.futex for place in places):
         return {}
-    tids_there = {tid: tid for tid in tids}  # other numbers in a PID namespace of its own: nothing is found
+    ours = {tid: tid for tid in tids}
     with Memory(pid) as memory:
         found = {gil: count for gil in before if (count := memory.switches(gil)) is not None}
-        for futex in futexes:
-            if futex and not any(_may_be_at(gil, futex) for gil in found):
-                gil = memory.gil(futex, tids_there)
+        for place in places:
+            if place.futex and not any(map(place.may_be_at, found)):
+                gil = memory.gil(place.futex, ours)
                 if gil is not None:
-                    found[gil[0]] = gil[2]
+                    found[gil.address] = gil.switches
     return found
 
 
-def _may_be_at(gil: int, futex: int | None) -> bool:
-    return futex is None or 0 <= futex - gil < _LONGEST_GIL
+def _has_own_numbers(pid: int) -> bool:
+    """Whether it is in a PID namespace of its own: in its memory, threads have other numbers than here."""
+    return _namespace(pid) != _namespace(os.getpid())
+
+
+def _namespace(pid: int) -> str:
+    with suppress(OSError):
+        return os.readlink(f"/proc/{pid}/ns/pid")  # noqa: PTH115 - pathlib costs 15 ms to import
+    return ""

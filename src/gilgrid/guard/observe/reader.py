@@ -39,6 +39,7 @@ class Reader:
     def __init__(self, memory: Memory, ours: Mapping[int, int], mappings: Mappings) -> None:
         self._memory = memory
         self._ours = ours
+        self._has_own_numbers = any(there != here for there, here in ours.items())
         self._mappings = mappings
         self._names = calls.names()
 
@@ -61,10 +62,14 @@ class Reader:
             return replace(call, reads=reads, writes=writes)
         if name == "wait4":
             pid = arguments[0] & 0xFFFFFFFF  # an int: negative ones are groups of children
-            return replace(call, who=pid if pid < 1 << 31 and pid else _ANY)
+            return self._waiting(call, pid if pid < 1 << 31 and pid else _ANY)
         if name == "waitid" and arguments[0] in (_P_ALL, _P_PID):
-            return replace(call, who=arguments[1] if arguments[0] == _P_PID else _ANY)
+            return self._waiting(call, arguments[1] if arguments[0] == _P_PID else _ANY)
         return call
+
+    def _waiting(self, call: Call, who: int) -> Call:
+        """The call that waits for that child; of a PID namespace of its own, nobody here knows the number."""
+        return call if self._has_own_numbers and who != _ANY else replace(call, who=who)
 
     def _futex(self, arguments: Sequence[int], *, timed: bool) -> Futex | None:
         address, operation, expected = arguments[0], arguments[1], arguments[2] & 0xFFFFFFFF
@@ -75,7 +80,7 @@ class Reader:
         if timed:
             left_us = self._left_us(arguments) if self._mappings.has_python else None
             found = None if left_us is None else self._memory.gil(address, self._ours, left_us)
-            gil = found and Gil(holder=found[1], switches=found[2])
+            gil = found and Gil(holder=found.holder, switches=found.switches)
             return Futex(expected=expected, word=word[0], gil=gil)
         shared = "" if operation & _PRIVATE else self._mappings.shared_at(address)
         if command in _LOCKS:

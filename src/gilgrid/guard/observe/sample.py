@@ -22,7 +22,7 @@ _SAMPLE_S = 0.05
 _SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
 _MOST_OPEN = 256  # files; to open one anew for each sample takes twice as long as to read it
 _WINDOW = 6  # samples that tell
-_HALF_A_WINDOW = 3
+_HALF_A_WINDOW = _WINDOW // 2
 _BUSY_SHARE = 0.03  # of one CPU
 _SPINS_SHARE = 0.8
 _POLLS_PER_S = 60.0  # a thread that waits for the GIL wakes 200 times a second, on a starved machine fewer
@@ -205,7 +205,7 @@ class Sampler:
         while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
             self._used.popleft()
         tids = {pid: list(map(int, threads)) for pid, threads in self._threads.items()}
-        self._in_vain = self._contention.in_vain(self._pollers(_HALF_A_WINDOW), tids)
+        self._in_vain = self._contention.in_vain(self._pollers(_HALF_A_WINDOW) | self.pollers, tids)
         self.next_sample = now + max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
 
     def _sampled(self, pid: int, threads: dict[str, _Thread], interval_s: float) -> dict[str, _Thread]:

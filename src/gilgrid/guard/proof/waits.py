@@ -204,7 +204,7 @@ class _InProcess:
             return other.tids if other and other.threads else None
         if any(process.refused for process in self._picture.processes.values()):
             return None
-        # Whatever poll(2) is asked for, one end of a pipe is told when the other is closed, and only then.
+        # Whatever poll(2) is asked for, who has one end of a pipe waits for who has the other.
         is_pipe = file.channel is Channel.PIPE
         other_end = (
             self._holders(file.identity, reads=file.writes, writes=file.reads)
@@ -249,9 +249,10 @@ class _InProcess:
     def _for_initialiser(self, tid: int, frame: Frame, stack: Stack, plain: Wait) -> Wait:
         others = {other: told for other, told in self._stacks.items() if other != tid}
         if stack.waits_for_once:
-            kind, inside = Kind.ONCE, [tid for tid, told in others.items() if told.runs_once]
+            kind, inside = Kind.ONCE, [other for other, told in others.items() if told.runs_once]
         else:
-            kind, inside = Kind.INITIALISER, [tid for tid, told in others.items() if told.is_inside(frame)]
+            kind = Kind.INITIALISER
+            inside = [other for other, told in others.items() if told.is_inside(frame)]
             # One at a time initialises. Where more are in that function it may be either, or a third.
             inside = inside if len(inside) == 1 else []
         is_sure = inside and self._knows_all_stacks
