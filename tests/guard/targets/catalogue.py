@@ -273,6 +273,13 @@ def native() -> Iterator[Target]:
             **more,
         )
     yield from hang(
+        "native-lock-order-beside-work",
+        "the same as native-lock-order, beside a Python thread that computes and one that wakes for the GIL",
+        f"{NATIVE} lock-order --work",
+        "lock-order",
+        **more,
+    )
+    yield from hang(
         "native-second-state",
         "a thread waits for the GIL that it holds with another thread state",
         f"{NATIVE} second-state",

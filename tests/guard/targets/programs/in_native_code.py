@@ -163,12 +163,25 @@ class wanting_the_gil:  # noqa: N801 - reads as what it is where it is used
             thread.join()
 
 
+def compute() -> None:
+    while True:
+        sum(range(1000))
+
+
+def wake() -> None:
+    while True:
+        time.sleep(0.01)
+
+
 if __name__ == "__main__":
     native = import_module("native")
     scenario = sys.argv[1].replace("-", "_")
     hangs = "--fixed" not in sys.argv
     if "--beat" in sys.argv:
         native.heartbeat(0)
+    if "--work" in sys.argv:
+        threading.Thread(target=compute, daemon=True).start()
+        threading.Thread(target=wake, daemon=True).start()
     if scenario in HANGS:
         assert getattr(native, scenario)(hangs) == HANGS[scenario]
     elif scenario in LIVE:
