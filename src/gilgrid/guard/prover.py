@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 _SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _PICTURE_SHARE = 0.01  # of one CPU, for pictures that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
-_LONGEST_WITHOUT_STOP_S = 15.0  # on a busy machine a stop takes longer than it costs the tree
+# On a busy machine a stop takes longer than it costs the tree, and the first may come to nothing.
+_SHORTEST_WITHOUT_STOP_S, _LONGEST_WITHOUT_STOP_S = 2.0, 15.0
+_QUICK_RETRIES = 3  # of a picture that was blurred
 _SETTLE_S = 0.02  # after a stop
 _PICTURES_AFTER_A_STOP = 8  # who waits for the GIL may be in the queue for a CPU in the first
 _TO_PERMIT = (
@@ -67,6 +69,8 @@ class Prover:
         self._next_picture = self._next_stop = 0.0
         self._last_picture = 0.0
         self._gil_waiters: set[int] = set()
+        self._stop_pause_s = _SHORTEST_WITHOUT_STOP_S
+        self._retries = 0
         self._is_blurred = False  # the last picture: a thread that polls was on its way, and not at its wait
 
     def look(self) -> Evidence | None:
@@ -101,7 +105,10 @@ class Prover:
         """When the next picture is worth it: soon where somebody has run since the last, or just then."""
         changed = self._is_blurred or self._sampler.last_ran > self._last_picture
         self._pause_s = _SHORTEST_PAUSE_S if changed else min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._next_picture = time.monotonic() + max(self._pause_s, used_s / _PICTURE_SHARE)
+        self._retries = self._retries + 1 if self._is_blurred else 0
+        is_retried = 0 < self._retries <= _QUICK_RETRIES
+        pause_s = self._pause_s if is_retried else max(self._pause_s, used_s / _PICTURE_SHARE)
+        self._next_picture = time.monotonic() + pause_s
         self._last_picture = begun
 
     def _examine(self) -> Evidence | None:
@@ -143,7 +150,8 @@ class Prover:
             return None
         finally:
             now = time.monotonic()
-            self._next_stop = now + min((now - begun) / _STOP_SHARE, _LONGEST_WITHOUT_STOP_S)
+            self._next_stop = now + min((now - begun) / _STOP_SHARE, self._stop_pause_s)
+            self._stop_pause_s = min(2 * self._stop_pause_s, _LONGEST_WITHOUT_STOP_S)
         return self._proven_by(told, before)
 
     def _proven_by(self, told: Stacks, before: Picture) -> Evidence | None:
