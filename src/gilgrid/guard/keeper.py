@@ -148,6 +148,12 @@ class _Keeper:
             self._say_how_often(prover)
         return evidence
 
+    def _say_last_words(self) -> None:
+        prover = self._begun_prover()
+        evidence = prover.last_words()
+        self._say_how_often(prover)
+        self._channel.say({"deadlock" if evidence.is_proof else "seen": evidence.to_json()})
+
     def _say_how_often(self, prover: Prover) -> None:
         self._channel.say({"looks": prover.looks, "stops": prover.stops})
 
@@ -169,10 +175,8 @@ class _Keeper:
             elif "keep" in message:
                 self._keep = True
             elif "why" in message:
-                prover = self._begun_prover()
-                evidence = prover.last_words()
-                self._say_how_often(prover)
-                self._channel.say({"deadlock" if evidence.is_proof else "seen": evidence.to_json()})
+                with suppress(OSError):  # as above; the supervisor does not wait for long
+                    self._say_last_words()
                 self._next = math.inf
         if self._channel.ended:
             self._heard_all = True
