@@ -35,7 +35,7 @@ _PICTURE_SHARE = 0.01  # of one CPU, for pictures that prove nothing
 _STOP_SHARE = 0.01  # of the time of a tree that lives
 # On a busy machine a stop takes longer than it costs the tree, and the first may come to nothing.
 _SHORTEST_WITHOUT_STOP_S, _LONGEST_WITHOUT_STOP_S = 2.0, 15.0
-_QUICK_RETRIES = 3  # of a picture that was blurred
+_QUICK_RETRIES = 3  # of a picture that was blurred, while somebody waits for a GIL that does not move
 _SETTLE_S = 0.02  # after a stop
 _PICTURES_AFTER_A_STOP = 8  # who waits for the GIL may be in the queue for a CPU in the first
 _TO_PERMIT = (
@@ -105,7 +105,7 @@ class Prover:
         """When the next picture is worth it: soon where somebody has run since the last, or just then."""
         changed = self._is_blurred or self._sampler.last_ran > self._last_picture
         self._pause_s = _SHORTEST_PAUSE_S if changed else min(2 * self._pause_s, _LONGEST_PAUSE_S)
-        self._retries = self._retries + 1 if self._is_blurred else 0
+        self._retries = self._retries + 1 if self._is_blurred and self._sampler.in_vain else 0
         is_retried = 0 < self._retries <= _QUICK_RETRIES
         pause_s = self._pause_s if is_retried else max(self._pause_s, used_s / _PICTURE_SHARE)
         self._next_picture = time.monotonic() + pause_s

@@ -113,6 +113,11 @@ class Sampler:
         return self._pollers(_WINDOW)
 
     @property
+    def in_vain(self) -> frozenset[int]:
+        """The pollers that may wait for a GIL which did not move between the last two samples."""
+        return self._in_vain
+
+    @property
     def spinners(self) -> frozenset[int]:
         """The threads that have done nothing but run, or queue for a CPU."""
         enough_ns = _SPINS_SHARE * (self._at[-1] - self._at[0]) * 1e9
