@@ -40,7 +40,7 @@ CELL, PROBE = "-cython3.0.12-scipy1.10.1", "callback-held"
 GILGRID = [sys.executable, "-m", "gilgrid.cli"]
 WATCH = [*GILGRID, "watch"]
 
-SETTLE_S = 3.0
+SETTLE_S = 1.0
 WINDOW_S = 4.0
 LIMIT_S = 5  # that the others get
 PATIENCE_S = 20.0  # with what never stops

@@ -388,9 +388,15 @@ def locks() -> Iterator[Target]:
         ("pool-at-exit", "the interpreter joins a pool's thread that waits for ever", "join-at-shutdown"),
         ("lock-lost-in-fork", "a lock whose owner a fork left behind", "fork-lost-lock"),
         ("lock-twice-in-subinterpreter", "a lock locked twice, in a sub-interpreter", "self-deadlock"),
-        ("import-lock-in-subinterpreter", "the same as import-lock, in a sub-interpreter", "import-lock"),
     ):
         yield from hang(f"python-{scenario}", about, f"{LOCKS} {scenario}", causes)
+    yield from hang(
+        "python-import-lock-in-subinterpreter",
+        "the same as import-lock, in a sub-interpreter",
+        f"{LOCKS} import-lock-in-subinterpreter",
+        "import-lock",
+        since=(3, 10),  # before, pystack does not see its Python frames, and it is called lock-order
+    )
     loop = "an asyncio loop that waits for its own coroutine"
     yield from hang(
         "python-loop-waits-for-itself",
