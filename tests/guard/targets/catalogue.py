@@ -395,7 +395,7 @@ def locks() -> Iterator[Target]:
         "the same as import-lock, in a sub-interpreter",
         f"{LOCKS} import-lock-in-subinterpreter",
         "import-lock",
-        since=(3, 10),  # before, pystack does not see its Python frames, and it is called lock-order
+        since=(3, 11),  # before, pystack does not see its Python frames, and it is called lock-order
     )
     loop = "an asyncio loop that waits for its own coroutine"
     yield from hang(
