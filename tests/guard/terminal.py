@@ -26,6 +26,7 @@ def main() -> None:
         os.tcsetpgrp(0, os.getpid())
         signal.signal(signal.SIGTTOU, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)  # ignored in what a script runs in the background
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvp(sys.argv[3], sys.argv[3:])  # noqa: S606 - no shell but this one
     while True:
