@@ -3,9 +3,10 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import sys
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,8 @@ import pytest
 from gilgrid.guard import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 PATIENCE_S = 60.0
 
@@ -87,3 +89,20 @@ def witness(tmp_path: Path) -> Iterator[Witness]:
     witness = Witness(tmp_path)
     yield witness
     witness.clean_up()
+
+
+@contextmanager
+def _running(program: str) -> Iterator[int]:
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            yield process.pid
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def running() -> Callable[[str], AbstractContextManager[int]]:
+    """Runs a Python program, which prints "ready" when it is, for the time of a with statement."""
+    return _running

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +10,12 @@ from gilgrid.guard.observe import contention
 from gilgrid.guard.observe.contention import Contention
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import pytest
+
+    Running = Callable[[str], AbstractContextManager[int]]
 
 PATIENCE_S = 30.0
 HELD = """
@@ -37,17 +37,6 @@ work()
 """
 
 
-@contextmanager
-def running(program: str) -> Iterator[int]:
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
-        assert process.stdout
-        try:
-            assert process.stdout.readline() == b"ready\n"
-            yield process.pid
-        finally:
-            process.kill()
-
-
 def looks(pid: int) -> Iterator[tuple[set[int], frozenset[int]]]:
     """All threads of a process, and who of them waits in vain; once and again."""
     sampled = Contention()
@@ -58,7 +47,7 @@ def looks(pid: int) -> Iterator[tuple[set[int], frozenset[int]]]:
         time.sleep(0.02)
 
 
-def test_who_waits_for_a_gil_that_is_never_let_go_waits_in_vain() -> None:
+def test_who_waits_for_a_gil_that_is_never_let_go_waits_in_vain(running: Running) -> None:
     with running(HELD) as pid:
         found = (in_vain for _, in_vain in looks(pid) if in_vain)
         in_vain = next(found, frozenset())
@@ -67,14 +56,14 @@ def test_who_waits_for_a_gil_that_is_never_let_go_waits_in_vain() -> None:
         assert next(found, frozenset()) == in_vain
 
 
-def test_who_waits_in_turn_does_not() -> None:
+def test_who_waits_in_turn_does_not(running: Running) -> None:
     with running(FOUGHT_FOR) as pid:
         seen = [in_vain for _, (_, in_vain) in zip(range(40), looks(pid), strict=False)]
     # On a machine that is starved it may not have moved for a moment.
     assert seen.count(frozenset()) > len(seen) // 2
 
 
-def test_a_gil_that_was_not_seen_before_may_have_moved() -> None:
+def test_a_gil_that_was_not_seen_before_may_have_moved(running: Running) -> None:
     with running(HELD) as pid:
         for tids, in_vain in looks(pid):
             if in_vain:
@@ -83,7 +72,9 @@ def test_a_gil_that_was_not_seen_before_may_have_moved() -> None:
     raise AssertionError("nobody waited")
 
 
-def test_where_memory_may_not_be_read_all_who_poll_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_memory_may_not_be_read_all_who_poll_are_looked_at(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(_: int) -> None:
         raise PermissionError
 
@@ -92,14 +83,16 @@ def test_where_memory_may_not_be_read_all_who_poll_are_looked_at(monkeypatch: py
         assert any(in_vain == tids for tids, in_vain in looks(pid))
 
 
-def test_in_a_pid_namespace_of_its_own_all_who_poll_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_pid_namespace_of_its_own_all_who_poll_are_looked_at(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(contention, "_namespace", str)
     with running(HELD) as pid:
         tids, in_vain = next(looks(pid))
     assert in_vain == tids
 
 
-def test_a_process_that_has_ended_has_nobody() -> None:
+def test_a_process_that_has_ended_has_nobody(running: Running) -> None:
     with running(HELD) as pid:
         pass
     assert Contention().in_vain({pid}, {pid: [pid]}) == frozenset()

@@ -20,7 +20,7 @@ from gilgrid.guard import handover, protocol, tree
 from gilgrid.guard.handover import Handover
 from gilgrid.guard.protocol import End
 from gilgrid.guard.relay import Relay
-from gilgrid.guard.supervisor import Supervisor, environment_now
+from gilgrid.guard.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -243,7 +243,7 @@ def _spec(command: Command) -> protocol.Message:
 def _environment(command: Command) -> Iterable[tuple[bytes, bytes]]:
     if command.env is not None:
         return [(os.fsencode(name), os.fsencode(value)) for name, value in command.env.items()]
-    return (handover.environment() if command.in_place else environment_now()).items()
+    return (handover.environment() if command.in_place else handover.environment_now()).items()
 
 
 def _packages() -> str:

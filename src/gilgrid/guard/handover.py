@@ -95,13 +95,22 @@ def environment() -> dict[bytes, bytes]:
         with open("/proc/self/environ", "rb") as file:  # noqa: PTH123 - as above
             content = file.read()
     except OSError:
-        return dict(os.environb)
+        return environment_now()
     variables: dict[bytes, bytes] = {}
     for variable in content.split(b"\0"):
         name, is_one, value = variable.partition(b"=")
         if is_one and name:
             variables.setdefault(name, value)  # of two by one name, getenv(3) finds the first
     return variables
+
+
+def environment_now() -> dict[bytes, bytes]:
+    """The environment of this process, whatever other threads do to it meanwhile."""
+    while True:
+        try:
+            return dict(os.environb)
+        except (KeyError, RuntimeError):  # a variable has just come or gone
+            continue
 
 
 def receive(handed: Message) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilgrid.guard import protocol
-from gilgrid.guard.handover import inherited
+from gilgrid.guard.handover import environment_now, inherited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,15 +26,6 @@ _START = (
     "import os, sys; sys.path.append(sys.argv[1]); from gilgrid.guard.keeper import main; os._exit(main())"
 )
 _LONGEST_WAIT_S = 3600.0  # poll(2) counts milliseconds in an int
-
-
-def environment_now() -> dict[bytes, bytes]:
-    """The environment of this process, whatever other threads do to it meanwhile."""
-    while True:
-        try:
-            return dict(os.environb)
-        except (KeyError, RuntimeError):  # a variable has just come or gone
-            continue
 
 
 class Supervisor:
