@@ -1,11 +1,12 @@
 """The guard, measured: how soon it knows, what it costs, and what else stops the same hang.
 
-usage: python benchmarks/versus/guard.py {detect,cost,healthy,beside} [--rounds N]
+usage: python benchmarks/versus/guard.py {detect,cost,healthy,start,beside} [--rounds N] [--only NAME]
 
 ``detect``: from the last progress to the verdict, on the case itself. ``cost``: the CPU that the watching
-process uses. ``healthy``: a healthy program's own run time with and without the guard. ``beside``: the same
-hang under asv's timeout, faulthandler and pytest-timeout. What is compared runs in turn. Needs gilgrid
-installed, and builds one pair of the kernels first: Cython 3.0.12 with SciPy 1.10.1, which hangs.
+process uses. ``healthy``: how much longer a healthy program takes while it is watched. ``start``: what
+starting and ending takes more. ``beside``: the same hang under asv's timeout, faulthandler and
+pytest-timeout. What is compared runs in turn. Needs gilgrid installed, and builds one pair of the kernels
+first: Cython 3.0.12 with SciPy 1.10.1, which hangs.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from array import array
+from bisect import bisect
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +34,7 @@ from gilgrid.installer import uv_program
 from gilgrid.machine import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -42,6 +45,7 @@ WATCH = [*GILGRID, "watch"]
 
 SETTLE_S = 1.0
 WINDOW_S = 4.0
+TURN_S = 0.5
 LIMIT_S = 5  # that the others get
 PATIENCE_S = 20.0  # with what never stops
 HEALTHY = 0.01  # by so much the run time of what is well may change
@@ -85,14 +89,16 @@ class Case:
 def main() -> None:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    subjects: dict[str, tuple[Callable[[Case, int], None], int]] = {
+    subjects: dict[str, tuple[Callable[[Case, int, str], None], int]] = {
         "detect": (detect, 20),
         "cost": (cost, 20),
-        "healthy": (healthy, 40),
+        "healthy": (healthy, 200),
+        "start": (start, 20),
         "beside": (beside, 5),
     }
     parser.add_argument("which", choices=subjects)
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--only", metavar="NAME", default="", help="of what the others would be measured too")
     options = parser.parse_args()
     measure, rounds = subjects[options.which]
     case = Case.built()
@@ -100,17 +106,26 @@ def main() -> None:
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
     commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     print(f"{here['cpu']}, {here['cpus']} CPUs, {here['system']} {here['release']}; gilgrid {commit}")
-    print(f"$ python benchmarks/versus/guard.py {options.which} --rounds {options.rounds or rounds}")
+    only = f" --only '{options.only}'" if options.only else ""
+    print(f"$ python benchmarks/versus/guard.py {options.which} --rounds {options.rounds or rounds}{only}")
     load = os.getloadavg()[0]
-    measure(case, options.rounds or rounds)
+    measure(case, options.rounds or rounds, options.only)
     print(f"load over a minute: {load:.2f} before, {os.getloadavg()[0]:.2f} after")
 
 
-def detect(case: Case, rounds: int) -> None:
+def _chosen(names: Iterable[str], only: str) -> list[str]:
+    """All of the names, or the one that is wanted."""
+    known = list(names)
+    if only and only not in known:
+        sys.exit(f"--only {only!r}: there are {', '.join(known)}")
+    return [only] if only else known
+
+
+def detect(case: Case, rounds: int, only: str) -> None:
     """From the last progress to the verdict: as the guard says, and as the target's clock and ours do."""
     found: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for policy in ("passive", "active"):
+        for policy in _chosen(("passive", "active"), only):
             with tempfile.TemporaryDirectory(prefix="versus-") as place:
                 stamps, result = Path(place, "stamps"), Path(place, "result.json")
                 hang = case.target("case", stamps, *case.arguments, OMP_WAIT_POLICY=policy)
@@ -132,12 +147,13 @@ def detect(case: Case, rounds: int) -> None:
         print(f"{what:44} {_spread(values, 's')}{_over(values, median=0.8, worst=2)}")
 
 
-def cost(case: Case, rounds: int) -> None:
+def cost(case: Case, rounds: int, only: str) -> None:
     """The CPU that the process above the supervisor uses, in percent of one."""
-    targets = [(name, count) for name in ("sleeping", "waking", "fighting", "native") for count in (8, 32)]
+    counts = dict.fromkeys(("sleeping", "waking", "fighting", "native"), (8, 32)) | {"ping_pong": (16,)}
+    targets = [(name, count) for name in _chosen(counts, only) for count in counts[name]]
     found: dict[tuple[str, int], list[float]] = {}
     for _ in range(rounds):
-        for target in [*targets, ("ping_pong", 16)]:
+        for target in targets:
             life = SETTLE_S + WINDOW_S + 1
             command = [*WATCH, "--", *case.target(target[0], life, target[1])]
             with subprocess.Popen(command, stdout=subprocess.DEVNULL) as watch:
@@ -155,56 +171,74 @@ def cost(case: Case, rounds: int) -> None:
         print(f"{name:10} {who:13} {_spread(percents, '%')}{_over(percents, median=goal, worst=goal)}")
 
 
-def healthy(case: Case, rounds: int) -> None:
-    """The run time of what is well, with the guard over without it, in pairs."""
-    found: dict[str, list[_Pair]] = {}
-    for number in range(rounds):
-        for name in ("python", "numpy", "threads", "processes"):
-            sides = {}
-            for guarded in (False, True) if number % 2 else (True, False):
-                command = [*(*WATCH, "--") * guarded, *case.target(name)]
-                begin = time.monotonic()
-                said = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-                outside_s = time.monotonic() - begin
-                inside_s, cpu_s = map(float, said.split())
-                sides[guarded] = _Run(inside_s=inside_s, outside_s=outside_s, cpu_s=cpu_s)
-            found.setdefault(name, []).append(_Pair(with_guard=sides[True], without=sides[False]))
-    for name, pairs in found.items():
-        ratios = [pair.with_guard.inside_s / pair.without.inside_s for pair in pairs]
+def healthy(case: Case, rounds: int, only: str) -> None:
+    """How fast a healthy program works while the guard watches, over how fast while the guard is stopped.
+
+    By turns of half a second in one run: between two runs, the speed of a shared machine changes by more than
+    what is looked for.
+    """
+    for name in _chosen(("python", "numpy", "threads", "processes"), only):
+        ratios = list(_slowdowns(case, name, rounds))
         over = "" if abs(statistics.median(ratios) - 1) < HEALTHY else "  OVER its goal"
-        cpu = [pair.with_guard.cpu_s / pair.without.cpu_s for pair in pairs]
-        added_ms = [1000 * (pair.with_guard.around_s - pair.without.around_s) for pair in pairs]
-        print(f"{name:10} alone           {_spread([pair.without.inside_s for pair in pairs], 's')}")
-        print(f"{'':10} guarded / alone {_interval(ratios)}{over}; CPU used {_interval(cpu)}")
-        print(f"{'':10} start and end   {_spread(added_ms, 'ms')} more")
+        print(f"{name:10} its time, watched / not watched  {_interval(ratios)}, n = {rounds}{over}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """One run of a program: by its own clock, by ours, and the CPU time of it and its children."""
+def _slowdowns(case: Case, name: str, rounds: int) -> Iterator[float]:
+    with tempfile.TemporaryDirectory(prefix="versus-") as place:
+        done = Path(place, "done")
+        life = 2 * (SETTLE_S + rounds * TURN_S)
+        with subprocess.Popen([*WATCH, "--", *case.target(name, life, done)]) as watch:
+            while not done.exists():
+                time.sleep(TURN_S)
+            time.sleep(SETTLE_S)
+            (keeper,) = _children(watch.pid)
+            # In turn first and second, as a machine may grow slower and slower.
+            orders = [(True, False), (False, True)]
+            turns = [
+                {is_watched: _turn(keeper, is_watched=is_watched) for is_watched in orders[number % 2]}
+                for number in range(rounds)
+            ]
+        if watch.returncode != 0:
+            sys.exit(f"{name} ended with {watch.returncode}")
+        at_ns = sorted(array("q", done.read_bytes()))  # several threads wrote them
+    for turn in turns:
+        rates = {
+            is_watched: (bisect(at_ns, end) - bisect(at_ns, begin)) / (end - begin)
+            for is_watched, (begin, end) in turn.items()
+        }
+        yield rates[False] / rates[True]
 
-    inside_s: float
-    outside_s: float
-    cpu_s: float
 
-    @property
-    def around_s(self) -> float:
-        """What starting and ending it took."""
-        return self.outside_s - self.inside_s
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pair:
-    """Two runs, one right after the other."""
-
-    with_guard: _Run
-    without: _Run
+def _turn(keeper: int, *, is_watched: bool) -> tuple[int, int]:
+    """When it began and ended, in ns."""
+    if not is_watched:
+        os.kill(keeper, signal.SIGSTOP)
+    begin = time.monotonic_ns()
+    time.sleep(TURN_S)
+    end = time.monotonic_ns()
+    if not is_watched:
+        os.kill(keeper, signal.SIGCONT)
+    return begin, end
 
 
-def beside(case: Case, rounds: int) -> None:
+def start(case: Case, rounds: int, only: str) -> None:
+    """What the shortest program takes, with the guard and without it."""
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name in _chosen(("alone", "guarded"), only):
+            command = [*(*WATCH, "--") * (name == "guarded"), *case.python("-I", "-S", "-c", "pass")]
+            begin = time.monotonic()
+            subprocess.run(command, check=True)
+            found.setdefault(name, []).append(1000 * (time.monotonic() - begin))
+    for name, values in found.items():
+        print(f"{name:10} {_spread(values, 'ms')}")
+
+
+def beside(case: Case, rounds: int, only: str) -> None:
     """The same hang, under what else there is."""
     with tempfile.TemporaryDirectory(prefix="versus-") as place:
         sides = dict(_sides(case, Path(place)))
+        sides = {name: sides[name] for name in _chosen(sides, only)}
         found: dict[str, list[float]] = {name: [] for name in sides}
         words, left = {}, {}
         for _ in range(rounds):

@@ -127,7 +127,7 @@ class _Keeper:
     def _look(self) -> None:
         self._sampler.sample()
         # To import the prover takes 30 ms, which no short program shall pay for that keeps its CPUs busy.
-        if self._sampler.may_be_worth_a_look_soon:
+        if self._prover is None and self._sampler.may_be_worth_a_look_soon:
             self._begun_prover()
         is_due = time.monotonic() >= self._look_anyway
         evidence = self._prove() if is_due or self._sampler.is_worth_a_look else None

@@ -113,7 +113,7 @@ class Prover:
 
     def _examine(self) -> Evidence | None:
         # A glance first: to find who else there is takes longer.
-        if not may_be_lost(self._sampler.pids, self._sampler.pollers) or self._sampler.walk():
+        if not may_be_lost(self._sampler.pids, self._sampler.in_vain) or self._sampler.walk():
             return None
         self.looks += 1
         picture = self._picture()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 _SAMPLE_S = 0.05
-_SAMPLE_SHARE = 0.01  # of one CPU: the more threads there are, the rarer are the samples
+_SAMPLE_SHARE = 0.007  # of one CPU: the more threads there are, the rarer are the samples
 _MOST_OPEN = 256  # files; to open one anew for each sample takes twice as long as to read it
 _WINDOW = 6  # samples that tell
 _HALF_A_WINDOW = _WINDOW // 2
@@ -100,6 +100,7 @@ class Sampler:
         self._threads: dict[int, dict[str, _Thread]] = {}
         self._strangers: set[int] = set()
         self._contention = Contention()
+        self._polling: dict[int, frozenset[int]] = {_HALF_A_WINDOW: frozenset(), _WINDOW: frozenset()}
         self._in_vain: frozenset[int] = frozenset()
 
     @property
@@ -110,7 +111,7 @@ class Sampler:
     @property
     def pollers(self) -> frozenset[int]:
         """The threads that run again and again and do nothing, as one does that waits for the GIL."""
-        return self._pollers(_WINDOW)
+        return self._polling[_WINDOW]
 
     @property
     def in_vain(self) -> frozenset[int]:
@@ -138,13 +139,16 @@ class Sampler:
     def _seems_stuck(self, samples: int) -> bool:
         if not self._threads or len(self._at) <= samples:
             return False
-        window_s = self._window_s(samples)
+        polling = self._polling[samples]
+        if self._in_vain & polling:
+            return True
         is_still = {
-            pid: [thread.is_frozen(samples) or thread.polls(samples, window_s) for thread in threads.values()]
+            pid: [thread.is_frozen(samples) or int(tid) in polling for tid, thread in threads.items()]
             for pid, threads in self._threads.items()
         }
-        if any(map(all, is_still.values())) or self._in_vain & self._pollers(samples):
+        if any(map(all, is_still.values())):
             return True
+        window_s = self._window_s(samples)
         shares = [thread.share(samples, window_s) for _, thread in self._each()]
         return all(share is not None and share <= _BUSY_SHARE for share in shares)
 
@@ -210,7 +214,8 @@ class Sampler:
         while len(self._used) > 1 and self._used[1][0] <= now - _QUIET_S:
             self._used.popleft()
         tids = {pid: list(map(int, threads)) for pid, threads in self._threads.items()}
-        self._in_vain = self._contention.in_vain(self._pollers(_HALF_A_WINDOW) | self.pollers, tids)
+        self._polling = {samples: self._pollers(samples) for samples in self._polling}
+        self._in_vain = self._contention.in_vain(frozenset().union(*self._polling.values()), tids)
         self.next_sample = now + max(_SAMPLE_S, (time.process_time() - used_s) / _SAMPLE_SHARE)
 
     def _sampled(self, pid: int, threads: dict[str, _Thread], interval_s: float) -> dict[str, _Thread]:
