@@ -225,6 +225,20 @@ def test_a_busy_loop_is_never_quiet_even_when_a_grandchild_does_the_work() -> No
     assert ending.cpu_seconds >= 2
 
 
+def test_a_suspicion_is_told_before_the_deadlock_is_and_nowhere_else() -> None:
+    told: list[int] = []
+
+    def on_suspicion() -> None:
+        told.append(threading.get_ident())
+
+    hang = python("import threading\nlock = threading.Lock()\nlock.acquire()\nlock.acquire()")
+    assert run(replace(hang, prove=True), on_suspicion=on_suspicion).end is End.DEADLOCK
+    assert set(told) == {threading.get_ident()}
+    told.clear()
+    assert run(replace(python("pass"), prove=True), on_suspicion=on_suspicion).exit_code == 0
+    assert told == []
+
+
 def test_the_largest_process_of_the_tree_is_measured() -> None:
     ending = run(python("import os\nif os.fork() == 0: bytearray(200 << 20)\nelse: os.wait()"))
     assert 200 << 20 <= ending.max_rss_bytes < 300 << 20

@@ -119,13 +119,19 @@ class _Runs:
 _runs = _Runs()
 
 
-def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> Ending:
+def run(
+    command: Command,
+    *,
+    on_quiet: Callable[[bool], None] | None = None,
+    on_suspicion: Callable[[], None] | None = None,
+) -> Ending:
     """Run `command` to its end and leave no process of it.
 
     `on_quiet`, for a command that is to be proven, is called in this thread with True once the tree has used
-    under 3 % of a CPU over the last second, and with False when it works again; not when it ends. What goes
-    wrong on gilgrid's side is LOST, not an exception. An exception raised here, by `on_quiet` or Ctrl-C, ends
-    the tree on its way.
+    under 3 % of a CPU over the last second, and with False when it works again; not when it ends.
+    `on_suspicion` is called each time that stacks are taken, which may prove a deadlock. What goes wrong on
+    gilgrid's side is LOST, not an exception. An exception raised here, by one of them or Ctrl-C, ends the
+    tree on its way.
     """
     started = time.monotonic()
     try:
@@ -144,7 +150,7 @@ def run(command: Command, *, on_quiet: Callable[[bool], None] | None = None) -> 
                     place.handover.let_go()
             except OSError as error:
                 return Ending(end=End.LOST, seconds=0.0, detail=f"cannot start a supervisor: {error}")
-            return _converse(supervisor, command, on_quiet, started, place)
+            return _converse(supervisor, command, _Hooks(on_quiet, on_suspicion), started, place)
         finally:
             _runs.lifelines.discard(ours)
 
@@ -159,6 +165,13 @@ def cancel_all() -> None:
         # Not close: its number could be another file's by the time that the run uses it.
         with suppress(OSError):
             lifeline.shutdown(socket.SHUT_WR)
+
+
+class _Hooks(NamedTuple):
+    """What `run` calls while the command runs."""
+
+    on_quiet: Callable[[bool], None] | None
+    on_suspicion: Callable[[], None] | None
 
 
 class _Place:
@@ -186,7 +199,7 @@ class _Place:
 def _converse(
     supervisor: Supervisor,
     command: Command,
-    on_quiet: Callable[[bool], None] | None,
+    hooks: _Hooks,
     started: float,
     place: _Place | None,
 ) -> Ending:
@@ -203,8 +216,11 @@ def _converse(
             elif "end" in message:
                 report = message
             elif "quiet" in message:
-                if on_quiet is not None:
-                    on_quiet(message["quiet"])
+                if hooks.on_quiet is not None:
+                    hooks.on_quiet(message["quiet"])
+            elif "suspects" in message:
+                if hooks.on_suspicion is not None:
+                    hooks.on_suspicion()
             else:
                 root = root or message
                 if place is not None:

@@ -163,7 +163,7 @@ class _Keeper:
 
             if self._spec["packages"]:
                 sys.path.append(os.fsdecode(protocol.raw(self._spec["packages"])))
-            self._prover = Prover(self._sampler, self._command)
+            self._prover = Prover(self._sampler, self._command, lambda: self._channel.say({"suspects": True}))
         return self._prover
 
     def _hear(self) -> None:

@@ -23,7 +23,7 @@ from gilgrid.guard.proof.fixed_point import dead, is_deadlock, lost
 from gilgrid.guard.proof.waits import Kind, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gilgrid.guard.observe.sample import Sampler
     from gilgrid.guard.proof.picture import Picture
@@ -50,13 +50,15 @@ class Prover:
     """Judges the tree that is sampled, of which `root` is the pid of the command.
 
     Call `look` after each sample that says it is worth one. `looks` and `stops` are how often it has tried
-    to prove something, and stopped a process for that.
+    to prove something, and stopped a process for that. `on_suspicion` is called before it takes stacks, which
+    may come to nothing.
     """
 
-    def __init__(self, sampler: Sampler, root: int) -> None:
+    def __init__(self, sampler: Sampler, root: int, on_suspicion: Callable[[], None] | None = None) -> None:
         self.looks = self.stops = 0
         self._sampler = sampler
         self._root = root
+        self._on_suspicion = on_suspicion or (lambda: None)
         # What gilgrid itself holds open, and so gave to the command, is held outside the tree.
         self._outside = frozenset(target for _, target in links(os.getpid()))
         self._refused = ""
@@ -139,6 +141,7 @@ class Prover:
         return picture
 
     def _examine_stacks(self, before: Picture, suspects: list[int]) -> Evidence | None:
+        self._on_suspicion()
         begun = time.monotonic()
         told: dict[int, Stack] = {}
         try:
@@ -166,6 +169,7 @@ class Prover:
 
     def _explained(self, picture: Picture, found: frozenset[int], told: Stacks | None = None) -> Evidence:
         after_s = time.monotonic() - self._sampler.last_progress(found)
+        self._on_suspicion()
         known = dict(told or {})
         first = [process.pid for process in lost(picture, found)]
         for pid in [pid for pid in first if not picture.processes[pid].tids & known.keys()][:_MOST_PROCESSES]:

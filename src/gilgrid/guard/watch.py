@@ -258,7 +258,7 @@ class _Watch:
 
     def _hear_keeper(self) -> None:
         for message in self._keeper.hear():
-            if "quiet" in message:
+            if "quiet" in message or "suspects" in message:
                 # Never wait for a client that is not reading: the deadline would wait with it.
                 if select.select([], [CLIENT], [], 0)[1]:
                     _send(message)
