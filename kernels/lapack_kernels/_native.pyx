@@ -4,25 +4,16 @@
 Each `solve_<binding>(address, release_gil)` takes the address of a `Batch` (batch.hpp), filled and owned by batch.py.
 """
 
+from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uintptr_t
 from scipy.linalg.cython_lapack cimport dstev
 
-
-cdef extern from "batch.hpp" nogil:
-    cdef struct Batch:
-        ptrdiff_t count
-        int size
-        int threads
-        double *eigenvalues
-        double *off_diagonals
-        double *vectors
-        double *workspaces
-        ptrdiff_t workspace_stride
-        int *infos
+include "batch.pxi"
 
 SIZEOF_BATCH = sizeof(Batch)
 
 include "callback/solve.pxi"
 include "prange/solve.pxi"
+include "pointer/solve.pxi"

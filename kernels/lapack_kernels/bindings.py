@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 if TYPE_CHECKING:
     from lapack_kernels.batch import Batch
 
-BINDINGS = ("callback", "prange")
+BINDINGS = ("callback", "prange", "pointer", "legacy")
 GIL_MODES = ("held", "released")
 
 

@@ -120,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
 
     showing = commands.add_parser("show", parents=[common], help="the matrix from the records")
     showing.add_argument("--format", choices=_FORMATS, default="table")
+    showing.add_argument(
+        "--claims", action="store_true", help="only remedies and claims, with every cell that decides them"
+    )
     showing.set_defaults(command="show")
 
     _add_watch(commands)

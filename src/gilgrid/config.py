@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from gilgrid import expectations, plan, read
+from gilgrid import config_claims, expectations, plan, read
 from gilgrid.errors import MistakesError
 from gilgrid.evidence import Cause
-from gilgrid.matrix import Axis, Cross, Matrix, Rule, Specifiers, Subject
+from gilgrid.matrix import Axis, Cross, Matrix, Remedy, Rule, Specifiers, Subject
 from gilgrid.model import Probe, Stage, Verdict
 from gilgrid.read import Table
 
@@ -87,9 +87,12 @@ def _matrix(root: Table, path: Path) -> Matrix:
             only[probe.name] = limits
     at_run = [axis.name for axis in axes if Stage.RUN in axis.stages]
     crosses = _sound(root.tables("cross"), lambda table: _cross(table, at_run, selectable))
+    written = list(probes)
+    remedies = _remedies(root, axes, probes)
+    claims = _sound(root.tables("claim"), lambda table: config_claims.claim(table, axes, written, remedies))
     named = [probe.name for probe in probes if probe.name]
     rules = _sound(root.tables("expect"), lambda table: _rule(table, named, at_run, selectable))
-    root.close(["subject", "axes", "probe", "cross", "expect"])
+    root.close(["subject", "axes", "probe", "cross", "expect", "remedy", "claim"])
     return Matrix(
         path=path,
         subject=subject,
@@ -100,7 +103,24 @@ def _matrix(root: Table, path: Path) -> Matrix:
         crosses=crosses,
         rules=rules,
         only={name: limits for name, limits in only.items() if limits},
+        remedies=tuple(remedies.values()),
+        claims=claims,
     )
+
+
+def _remedies(root: Table, axes: list[Axis], probes: list[Probe]) -> dict[str, Remedy]:
+    """The remedies by name; what they make of the probes is added to these."""
+    written = list(probes)
+    remedies: dict[str, Remedy] = {}
+    for table in root.tables("remedy"):
+        before = root.mistakes_so_far
+        remedy, changed = config_claims.remedy(table, axes, written)
+        if remedy.name in remedies:
+            table.mistake("name", f"'{remedy.name}' is already the name of another remedy")
+        if root.mistakes_so_far == before:
+            remedies[remedy.name] = remedy
+            probes += changed
+    return remedies
 
 
 def _sound(tables: list[Table], entry: Callable[[Table], T]) -> tuple[T, ...]:
@@ -141,8 +161,9 @@ def _subject(table: Table, project: Path) -> Subject:
         build_requires=table.take("build-requires", read.list_of(read.requirement), ()),
         run_requires=table.take("run-requires", read.list_of(read.requirement), ()),
         build_settings=table.take("build-settings", read.texts, {}),
+        price=table.take("price", read.text, ""),
     )
-    table.close(["name", "source", "build-requires", "run-requires", "build-settings"])
+    table.close(["name", "source", "build-requires", "run-requires", "build-settings", "price"])
     return subject
 
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from gilgrid.evidence import Cause
     from gilgrid.matrix import Matrix, Rule
-    from gilgrid.model import Cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +59,11 @@ def _with(verdict: Verdict, cause: Cause | None) -> str:
     return f"{verdict} ({cause})" if cause else str(verdict)
 
 
-def rule_for(matrix: Matrix, cell: Cell, probe: str) -> Rule | None:
-    """The rule that says most of this probe in this cell; rules that contradict each other were refused."""
-    matching = [rule for rule in matrix.rules if rule.matches(cell, probe)]
-    return next((rule for rule in matching if rule.cause), matching[0] if matching else None)
-
-
 def judge(matrix: Matrix, records: Iterable[Record]) -> list[Judged]:
     """Each record with its expectation: what no rule names is expected ``ok``."""
     judged = []
     for record in records:
-        rule = rule_for(matrix, record.cell, record.probe)
+        rule = matrix.rule(record.cell, record.probe)
         judged.append(Judged(record=record, expected=rule.verdict if rule else Verdict.OK, rule=rule))
     return judged
 

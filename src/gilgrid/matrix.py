@@ -1,8 +1,8 @@
-"""What ``matrix.toml`` says, as data: subject, axes, probes and rules, for any native extension."""
+"""What ``matrix.toml`` says, as data: subject, axes, probes, rules and claims, for any native extension."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.version import Version
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from gilgrid.evidence import Cause
     from gilgrid.model import Cell, Coordinate, Probe, Verdict
+
+TRIED = "+"
+"""In the name of a probe that is another with a remedy's change, ``held+one-thread``: nobody writes it so."""
 
 Specifiers: TypeAlias = "Mapping[str, SpecifierSet]"
 """By axis; an axis that is not named admits every version."""
@@ -36,6 +39,8 @@ class Subject:
     """What its ``pyproject.toml`` says that it needs while it runs."""
     build_settings: Mapping[str, str] = field(default_factory=dict)
     """The ``config_settings`` of PEP 517, passed to the build backend."""
+    price: str = ""
+    """The metric of its probes by which two remedies are compared; the less, the better."""
 
     @property
     def folder(self) -> Path | None:
@@ -95,6 +100,46 @@ class Rule:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """A change that is claimed to cure a hang: tried in each cell where a rule expects that one."""
+
+    name: str
+    text: str
+    """What one would do, for people."""
+    probes: Mapping[str, str]
+    """By probe that hangs: the one that has the change; itself, where only versions change."""
+    build: Mapping[str, str] = field(default_factory=dict)
+    """By axis: the version to build and run with instead."""
+    run: Mapping[str, str] = field(default_factory=dict)
+    """By axis: the version to run with instead of the one that it was built with."""
+
+    def cell(self, hangs: Cell) -> Cell:
+        """Where it is tried on what hangs in that cell."""
+        changed = []
+        for c in hangs.coordinates:
+            version = self.build.get(c.axis, c.version)
+            run = self.run.get(c.axis, version if c.axis in self.build else c.at_run)
+            changed.append(replace(c, version=version, run_version=None if run == version else run))
+        return replace(hangs, coordinates=tuple(changed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A sentence about hangs, and what would refute it; of the three ways to test it, it has one or none."""
+
+    text: str
+    source: str
+    hangs: tuple[str, ...] = ()
+    """The probes that it speaks of."""
+    within: Specifiers = field(default_factory=dict)
+    """They hang in no other cells."""
+    but_not: str = ""
+    """The probe that never hangs, also where they do."""
+    cured_by: str = ""
+    """The remedy that cures them, wherever they hang."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Matrix:
     """One ``matrix.toml``, checked."""
 
@@ -108,6 +153,8 @@ class Matrix:
     rules: tuple[Rule, ...] = ()
     only: Mapping[str, Specifiers] = field(default_factory=dict)
     """By probe: the cells it is limited to."""
+    remedies: tuple[Remedy, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     @property
     def project(self) -> Path:
@@ -117,6 +164,29 @@ class Matrix:
     def axis(self, name: str) -> Axis:
         """The axis of that name, which must exist."""
         return next(axis for axis in self.axes if axis.name == name)
+
+    @property
+    def tried(self) -> frozenset[str]:
+        """The probes that only remedies name: they run where another one hangs, and nowhere else."""
+        named = {rescued for remedy in self.remedies for rescued in remedy.probes.values()}
+        return frozenset(name for name in named if TRIED in name)
+
+    def probe(self, name: str) -> Probe:
+        """The probe of that name, which must exist."""
+        return next(probe for probe in self.probes if probe.name == name)
+
+    def place(self, remedy: Remedy, cell: Cell, probe: str) -> tuple[Cell, str] | None:
+        """Where the remedy is tried on a probe that hangs in that cell; None where it changes nothing."""
+        if probe not in remedy.probes:
+            return None
+        instead = self.probe(remedy.probes[probe])
+        place = remedy.cell(cell).projected(instead.axes), instead.name
+        return None if place == (cell, probe) else place
+
+    def rule(self, cell: Cell, probe: str) -> Rule | None:
+        """The rule that says most of a probe in a cell; rules that contradict each other were refused."""
+        matching = [rule for rule in self.rules if rule.matches(cell, probe)]
+        return next((rule for rule in matching if rule.cause), matching[0] if matching else None)
 
     @property
     def build_axes(self) -> tuple[str, ...]:

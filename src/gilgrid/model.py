@@ -31,6 +31,11 @@ class Verdict(StrEnum):
     ERROR = "error"
 
     @property
+    def is_hang(self) -> bool:
+        """Whether it had to be ended, as it would not have ended by itself, or not in time."""
+        return self in {Verdict.DEADLOCK, Verdict.TIMEOUT}
+
+    @property
     def meaning(self) -> str:
         """One line for legends and documents."""
         return _MEANINGS[self]

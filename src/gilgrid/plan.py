@@ -51,18 +51,28 @@ class Plan:
 
 
 def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
-    """The jobs of these cells: a probe that does not depend on an axis runs once for all its versions."""
+    """The jobs of these cells: a probe that does not depend on an axis runs once for all its versions.
+
+    Where a rule expects a hang, what it is claimed to be cured by is tried as well.
+    """
     jobs = dict.fromkeys(
-        Job(
-            cell=cell.projected(probe.axes),
-            probe=probe.name,
-            with_subject=set(matrix.build_axes) <= set(probe.axes),
-        )
+        _job(matrix, cell.projected(probe.axes), probe)
         for cell in cells
         for probe in matrix.probes
-        if admits(matrix.only.get(probe.name, {}), cell)
+        if probe.name not in matrix.tried and admits(matrix.only.get(probe.name, {}), cell)
     )
-    return Plan(cells=tuple(cells), jobs=tuple(jobs))
+    tried = dict.fromkeys(
+        _job(matrix, place[0], matrix.probe(place[1]))
+        for job in jobs
+        if (rule := matrix.rule(job.cell, job.probe)) and rule.verdict.is_hang
+        for remedy in matrix.remedies
+        if (place := matrix.place(remedy, job.cell, job.probe))
+    )
+    return Plan(cells=tuple(cells), jobs=tuple(jobs | tried))
+
+
+def _job(matrix: Matrix, cell: Cell, probe: Probe) -> Job:
+    return Job(cell=cell, probe=probe.name, with_subject=set(matrix.build_axes) <= set(probe.axes))
 
 
 def combinations(matrix: Matrix, python: str) -> tuple[Cell, ...]:

@@ -76,7 +76,7 @@ class Workshop:
 
     def probe(self, name: str) -> Probe:
         """The probe of that name."""
-        return next(probe for probe in self.matrix.probes if probe.name == name)
+        return self.matrix.probe(name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from gilgrid import config, expectations, files, guard
 from gilgrid.errors import ExitCode
 from gilgrid.model import Verdict
 from gilgrid.records import Records
-from gilgrid.report import hangs, terminal
+from gilgrid.report import decided, hangs, terminal
 from gilgrid.report.lines import PlainLines
 from gilgrid.report.live import LiveView
 from gilgrid.runner import PARKED_AT_ONCE, Run
@@ -110,6 +110,8 @@ def _conclude(
     judged = expectations.judge(matrix, final)
     console.print()
     terminal.print_to(console, terminal.tables(matrix, judged))
+    if sheets := decided.sheets(matrix, final):
+        terminal.print_to(console, decided.tables(sheets))
     console.print()
     terminal.print_to(console, hangs.reports(entry for entry in judged if not entry.as_expected))
     for line in terminal.conclusion(matrix, judged, len(selected.jobs)):

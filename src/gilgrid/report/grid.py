@@ -39,11 +39,11 @@ class Grid:
 
 
 def grids(matrix: Matrix, judged: Iterable[Judged]) -> list[Grid]:
-    """All grids, by probe in the order of ``matrix.toml``."""
+    """All grids, by probe in the order of ``matrix.toml``; what only a remedy has run has no grid."""
     everything = list(judged)
     pythons = {entry.record.cell.python for entry in everything}
     found = []
-    for probe in matrix.probes:
+    for probe in (probe for probe in matrix.probes if probe.name not in matrix.tried):
         of_probe = [entry for entry in everything if entry.record.probe == probe.name]
         groups: dict[str, list[Judged]] = {}
         for entry in sorted(of_probe, key=lambda entry: _order(matrix, entry.record.cell)):

@@ -50,6 +50,7 @@ class LiveView:
     def __init__(self, console: Console, matrix: Matrix, whole: Plan, kept: Sequence[Record]) -> None:
         self._console = console
         self._matrix = matrix
+        self._probes = [probe for probe in matrix.probes if probe.name not in matrix.tried]
         self._progress = Progress(matrix, whole, kept)
         self._live = Live(
             console=console, get_renderable=self._render, refresh_per_second=4, transient=True,
@@ -83,7 +84,7 @@ class LiveView:
     def _render(self) -> RenderableType:
         progress = self._progress
         marks = Text("each mark a probe: " + "  ".join(
-            f"{n}\N{NO-BREAK SPACE}{probe.name}" for n, probe in enumerate(self._matrix.probes, 1)
+            f"{n}\N{NO-BREAK SPACE}{probe.name}" for n, probe in enumerate(self._probes, 1)
         ), style="dim")  # fmt: skip
         running = Table.grid(padding=(0, 2))
         # A snapshot: the schedule's thread goes on while rich draws.
@@ -120,7 +121,7 @@ class LiveView:
 
     def _marks(self, jobs: dict[tuple[Cell, str], Job], cell: Cell) -> Text:
         text = Text()
-        for probe in self._matrix.probes:
+        for probe in self._probes:
             place = cell.projected(probe.axes), probe.name
             judged = self._progress.verdicts.get(place)
             if judged:

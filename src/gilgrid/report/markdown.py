@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gilgrid.model import Verdict
+from gilgrid.report import decided
 from gilgrid.report.grid import Grid, grids
 from gilgrid.report.hangs import Hang, hangs
 
@@ -29,6 +30,7 @@ def markdown(matrix: Matrix, judged: Sequence[Judged]) -> str:
     lines += [f"- {_escaped(entry.difference)}" for entry in differing]
     for grid in grids(matrix, judged):
         lines += ["", f"### {_escaped(grid.title)}", "", *_table(grid)]
+    lines += decided.markdown(decided.sheets(matrix, [entry.record for entry in judged]))
     for one in hangs(judged):
         lines += ["", *_report(one)]
     seen = {entry.record.verdict for entry in judged}
