@@ -11,7 +11,7 @@ from gilgrid.matrix import admits
 from gilgrid.model import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gilgrid.matrix import Claim, Matrix, Remedy
     from gilgrid.model import Cell, Record
@@ -84,33 +84,56 @@ def decide(matrix: Matrix, records: Sequence[Record]) -> list[Decided]:
 
 
 def _decided(matrix: Matrix, claim: Claim, found: Found, tried: Sequence[Trial]) -> Decided:
-    hanging = [record for record in found.values() if record.probe in claim.hangs and _hangs(record)]
-    supporting: list[Record] = []
-    against: list[Record] = []
     if claim.within:
-        inside = [record for record in hanging if admits(claim.within, record.cell)]
-        outside = [
-            record
-            for record in found.values()
-            if record.probe in claim.hangs
-            and not admits(claim.within, record.cell)
-            and record.verdict not in _SAYS_NOTHING
-        ]
-        against = [record for record in outside if _hangs(record)]
-        # That nothing hangs elsewhere says nothing where nothing hangs at all, or nobody has looked.
-        supporting = inside if outside else []
+        spoken = _within(claim, found)
     elif claim.but_not:
-        probe = matrix.probe(claim.but_not)
-        for record in hanging:
-            other = found.get((record.cell.projected(probe.axes), probe.name))
-            if other and other.verdict not in _SAYS_NOTHING:
-                (against if _hangs(other) else supporting).append(other)
-    elif claim.cured_by:
-        for trial in tried:
-            if trial.remedy.name == claim.cured_by and trial.hangs.probe in claim.hangs:
-                (supporting if trial.cures else against).append(trial.record)
+        spoken = _but_not(matrix, claim, found)
+    elif claim.cpus_below is not None:
+        spoken = _cpus_below(claim.cpus_below, _hanging(claim, found))
+    else:
+        spoken = (
+            (trial.record, trial.cures)
+            for trial in tried
+            if trial.remedy.name == claim.cured_by and trial.hangs.probe in claim.hangs
+        )
+    said = list(spoken)
+    supporting = tuple(record for record, speaks_for_it in said if speaks_for_it)
+    against = tuple(record for record, speaks_for_it in said if not speaks_for_it)
     outcome = Outcome.REFUTED if against else Outcome.CONFIRMED if supporting else Outcome.NOT_TESTED
-    return Decided(claim=claim, outcome=outcome, supporting=tuple(supporting), against=tuple(against))
+    return Decided(claim=claim, outcome=outcome, supporting=supporting, against=against)
+
+
+def _within(claim: Claim, found: Found) -> Iterator[tuple[Record, bool]]:
+    measured = [
+        record
+        for record in found.values()
+        if record.probe in claim.hangs and record.verdict not in _SAYS_NOTHING
+    ]
+    outside = [record for record in measured if not admits(claim.within, record.cell)]
+    yield from ((record, False) for record in outside if _hangs(record))
+    # That nothing hangs elsewhere says nothing where nothing hangs at all, or nobody has looked.
+    if outside:
+        yield from ((record, True) for record in measured if record not in outside and _hangs(record))
+
+
+def _but_not(matrix: Matrix, claim: Claim, found: Found) -> Iterator[tuple[Record, bool]]:
+    probe = matrix.probe(claim.but_not)
+    for record in _hanging(claim, found):
+        other = found.get((record.cell.projected(probe.axes), probe.name))
+        if other and other.verdict not in _SAYS_NOTHING:
+            yield other, not _hangs(other)
+
+
+def _cpus_below(limit: float, hanging: Iterable[Record]) -> Iterator[tuple[Record, bool]]:
+    for record in hanging:
+        seen = [attempt.evidence.cpus_used for attempt in record.attempts if attempt.evidence]
+        used = [cpus for cpus in seen if cpus is not None]
+        if used:
+            yield record, max(used) < limit
+
+
+def _hanging(claim: Claim, found: Found) -> list[Record]:
+    return [record for record in found.values() if record.probe in claim.hangs and _hangs(record)]
 
 
 def _hangs(record: Record) -> bool:

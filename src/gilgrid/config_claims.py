@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gilgrid.model import Probe
     from gilgrid.read import Table
 
-_TESTS = ("within", "but-not", "cured-by")
+_TESTS = ("within", "but-not", "cpus-below", "cured-by")
 
 
 def remedy(table: Table, axes: Sequence[Axis], probes: Sequence[Probe]) -> tuple[Remedy, tuple[Probe, ...]]:
@@ -73,6 +73,7 @@ def claim(
         source=table.take("source", read.text, "", required=True),
         hangs=table.take("hangs", one_or_several, (), required=bool(tests)),
         but_not=table.take("but-not", known, ""),
+        cpus_below=table.take("cpus-below", read.positive, None),
         cured_by=table.take("cured-by", read.known("remedy", remedies), ""),
         within=_within(table.table("within"), [axis.name for axis in axes]),
     )

@@ -73,7 +73,9 @@ class Evidence:
     `threads` has those that matter, the first of the cycle first; `cycle` has thread ids, each waiting for
     the next and the last for the first, and is empty where the stacks do not tell. `others` counts further
     threads that are dead with them. `detected_after` is in seconds since the tree last made progress, None
-    where nothing was proven. `not_permitted` says what could not be looked at, and how to permit it.
+    where nothing was proven. `cpus_used` is how many CPUs the tree kept busy just before: 0.0 where all of it
+    slept, 1.0 where one thread span; None where that was not sampled. `not_permitted` says what could not be
+    looked at, and how to permit it.
     """
 
     cause: Cause | None = None
@@ -81,6 +83,7 @@ class Evidence:
     cycle: tuple[int, ...] = ()
     others: int = 0
     detected_after: float | None = None
+    cpus_used: float | None = None
     not_permitted: str = ""
 
     @property

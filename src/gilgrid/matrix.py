@@ -125,7 +125,7 @@ class Remedy:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence about hangs, and what would refute it; of the three ways to test it, it has one or none."""
+    """A sentence about hangs, and what would refute it; of the four ways to test it, it has one or none."""
 
     text: str
     source: str
@@ -135,6 +135,8 @@ class Claim:
     """They hang in no other cells."""
     but_not: str = ""
     """The probe that never hangs, also where they do."""
+    cpus_below: float | None = None
+    """They use less than so many CPUs once they hang."""
     cured_by: str = ""
     """The remedy that cures them, wherever they hang."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -115,6 +116,13 @@ def count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{value!r} should be a whole number of 1 or more")
     return value
+
+
+def positive(value: Any) -> float:
+    """A number over 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{value!r} should be a number over 0")
+    return float(value)
 
 
 def seconds(value: Any) -> float:

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from gilgrid.records import Records
 
 
-JUDGEMENT = 2
-"""Raised whenever the guard learns to tell verdicts apart: older records are then measured again.
+JUDGEMENT = 3
+"""Raised whenever the guard learns to tell more of a verdict: older records are then measured again.
 
+3: A hang has the CPUs that it used.
 2: A deadlock is proven, and has a cause; it was a ``timeout``.
 """
 

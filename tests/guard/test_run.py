@@ -239,6 +239,15 @@ def test_a_suspicion_is_told_before_the_deadlock_is_and_nowhere_else() -> None:
     assert told == []
 
 
+def test_a_hang_that_sleeps_uses_no_cpu_and_one_that_spins_does() -> None:
+    sleeps = run(replace(python("import threading\nthreading.Event().wait()"), prove=True))
+    spins = run(replace(python("while True: pass"), prove=True, deadline_s=2))
+    assert sleeps.evidence
+    assert spins.evidence
+    assert sleeps.evidence["cpus_used"] == 0
+    assert spins.evidence["cpus_used"] > 0.05
+
+
 def test_the_largest_process_of_the_tree_is_measured() -> None:
     ending = run(python("import os\nif os.fork() == 0: bytearray(200 << 20)\nelse: os.wait()"))
     assert 200 << 20 <= ending.max_rss_bytes < 300 << 20

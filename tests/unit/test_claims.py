@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from gilgrid import config
 from gilgrid.claims import Outcome, decide, trials
 from gilgrid.errors import MistakesError
+from gilgrid.evidence import Evidence
 from gilgrid.model import Attempt, Cell, Record, Verdict
 from gilgrid.plan import combinations, plan
 from gilgrid.report import decided
@@ -147,6 +149,7 @@ def test_a_remedy_that_makes_it_crash_cures_nothing() -> None:
 WITHIN = '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\nwithin = {cython = ">=3"}\n'
 BUT_NOT = '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\nbut-not = "released"\n'
 CURED = RELEASE + '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\ncured-by = "release"\n'
+IDLE = '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\ncpus-below = 0.05\n'
 OPEN = '[[claim]]\ntext = "t"\nsource = "s"\n'
 HANG = record(HANGS, "held", Verdict.DEADLOCK)
 OLD = "cp311-cython0.29.37-scipy1.10.1"
@@ -177,7 +180,26 @@ def test_records_decide_a_claim(claim: str, others: list[Record], outcome: Outco
     assert decision(claim, HANG, *others).outcome is outcome
 
 
-@pytest.mark.parametrize("claim", [WITHIN, BUT_NOT, CURED])
+@pytest.mark.parametrize(
+    ("used", "outcome"),
+    [
+        ([0.0, 0.04], Outcome.CONFIRMED),
+        ([0.0, 1.0], Outcome.REFUTED),
+        ([0.0, None], Outcome.CONFIRMED),
+        ([None], Outcome.NOT_TESTED),
+    ],
+)
+def test_what_a_hang_uses_of_the_cpus_is_that_of_its_busiest_repeat(
+    used: list[float | None], outcome: Outcome
+) -> None:
+    attempts = tuple(
+        replace(HANG.attempts[0], evidence=Evidence(detected_after=0.4, cpus_used=cpus)) for cpus in used
+    )
+
+    assert decision(IDLE, replace(HANG, attempts=attempts)).outcome is outcome
+
+
+@pytest.mark.parametrize("claim", [WITHIN, BUT_NOT, CURED, IDLE])
 def test_where_nothing_hangs_no_claim_about_hangs_is_tested(claim: str) -> None:
     well = [record(HANGS, "held"), record(OLD, "held"), record(HANGS, "released")]
 
@@ -261,6 +283,10 @@ def test_a_table_of_remedies_counts_what_they_cure() -> None:
         (
             WITHIN + 'but-not = "released"\n',
             "matrix.toml: [[claim]] 1 but-not: a claim is tested in one way, and it has within already",
+        ),
+        (
+            IDLE.replace("0.05", '"5 %"'),
+            "matrix.toml: [[claim]] 1 cpus-below: '5 %' should be a number over 0",
         ),
         (
             BUT_NOT.replace('hangs = "held"\n', ""),

@@ -118,6 +118,7 @@ def test_the_result_has_all_that_was_seen() -> None:
         ],
         "cycle": [8, 9],
         "others": 2,
+        "cpus_used": None,
         "not_permitted": "",
     }
 

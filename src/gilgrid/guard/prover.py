@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,8 @@ class Prover:
         self.looks += 1
         if may_stop and (evidence := self._proven_by(known, picture)):
             return evidence
-        return at_the_deadline(picture, known, self._sampler.spinners, not_permitted=self._refused)
+        seen = at_the_deadline(picture, known, self._sampler.spinners, not_permitted=self._refused)
+        return replace(seen, cpus_used=self._cpus_used())
 
     def _pace(self, begun: float, used_s: float) -> None:
         """When the next picture is worth it: soon where somebody has run since the last, or just then."""
@@ -169,12 +171,18 @@ class Prover:
 
     def _explained(self, picture: Picture, found: frozenset[int], told: Stacks | None = None) -> Evidence:
         after_s = time.monotonic() - self._sampler.last_progress(found)
+        cpus_used = self._cpus_used()
         self._on_suspicion()
         known = dict(told or {})
         first = [process.pid for process in lost(picture, found)]
         for pid in [pid for pid in first if not picture.processes[pid].tids & known.keys()][:_MOST_PROCESSES]:
             known |= self._stacks_of(pid)
-        return explain(picture, found, known, detected_after=after_s, not_permitted=self._refused)
+        evidence = explain(picture, found, known, detected_after=after_s, not_permitted=self._refused)
+        return replace(evidence, cpus_used=cpus_used)
+
+    def _cpus_used(self) -> float | None:
+        used = self._sampler.cpus_used
+        return None if used is None else round(used, 2)
 
     def _stacks_of(self, pid: int, *, may_stop: bool = True) -> Stacks:
         try:

@@ -169,6 +169,14 @@ class Sampler:
         return max((thread.last_progress for tid, thread in self._each() if tid in tids), default=0.0)
 
     @property
+    def cpus_used(self) -> float | None:
+        """How many CPUs the threads that live have kept busy over the last samples; None after too few."""
+        if len(self._at) <= _HALF_A_WINDOW:
+            return None
+        window_s = self._window_s(_HALF_A_WINDOW)
+        return sum(thread.share(_HALF_A_WINDOW, window_s) or 0.0 for _, thread in self._each())
+
+    @property
     def is_quiet(self) -> bool:
         """Whether the tree has used hardly anything of a CPU over the last second."""
         (since, then_s), (until, now_s) = self._used[0], self._used[-1]
