@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gilgrid.model import Cell, Record
 
     Found = Mapping[tuple[Cell, str], Record]
+    Spoken = Iterator[tuple[Record, bool]]
+    """Records, and whether each speaks for a claim or against it."""
+
 
 _SAYS_NOTHING = {Verdict.UNAVAILABLE, Verdict.BUILD_FAILED, Verdict.ERROR}
 
@@ -55,32 +58,45 @@ class Decided:
     against: tuple[Record, ...]
 
 
-def trials(matrix: Matrix, records: Iterable[Record]) -> list[Trial]:
-    """Every remedy that was tried on a hang that was measured, in the order of ``matrix.toml``."""
-    found = _by_place(records)
-    prices = {place: _price(matrix, record) for place, record in found.items()}
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the records say of all remedies and claims, in the order of ``matrix.toml``."""
+
+    trials: tuple[Trial, ...] = ()
+    claims: tuple[Decided, ...] = ()
+
+
+def judge(matrix: Matrix, records: Iterable[Record]) -> Judgement:
+    """Judge by all records of a matrix: a part of them could confirm what another part refutes."""
+    found = {(record.cell, record.probe): record for record in records}
+    tried = _trials(matrix, found)
+    return Judgement(
+        trials=tuple(tried), claims=tuple(_decided(matrix, claim, found, tried) for claim in matrix.claims)
+    )
+
+
+def _trials(matrix: Matrix, found: Found) -> list[Trial]:
+    """Every remedy that was tried on a hang that was measured, unless it could not be run."""
+    by_versions = {(cell.coordinates, probe): record for (cell, probe), record in found.items()}
     tried = []
-    for hanging in (record for record in found.values() if _hangs(record)):
+    for hanging in filter(_hangs, found.values()):
+        if not matrix.declares(hanging.cell):
+            continue  # it was only to show whether another hang is cured there
         of_hang = [
-            (remedy, found[place])
+            (remedy, record)
             for remedy in matrix.remedies
-            if (place := matrix.place(remedy, hanging.cell, hanging.probe))
-            and place in found
-            and found[place].verdict not in _SAYS_NOTHING
+            if (trial := matrix.trial(remedy, hanging.cell, hanging.probe))
+            and (record := found.get(trial) or by_versions.get((trial[0].coordinates, trial[1])))
+            and record.verdict not in _SAYS_NOTHING
         ]
-        cures = [prices[r.cell, r.probe] for _, r in of_hang if r.verdict is Verdict.OK]
-        cheapest = min((price for price in cures if price), default=None)
+        prices = {remedy.name: _price(matrix, hanging, record) for remedy, record in of_hang}
+        cheapest = min((price for price in prices.values() if price), default=None)
         for remedy, record in of_hang:
-            price = prices[record.cell, record.probe] if record.verdict is Verdict.OK else None
+            price = prices[remedy.name]
             ratio = price / cheapest if price and cheapest else None
             tried.append(Trial(remedy=remedy, hangs=hanging, record=record, price=ratio))
     order = {remedy.name: number for number, remedy in enumerate(matrix.remedies)}
     return sorted(tried, key=lambda trial: order[trial.remedy.name])
-
-
-def decide(matrix: Matrix, records: Sequence[Record]) -> list[Decided]:
-    """Every claim, in the order of ``matrix.toml``."""
-    return [_decided(matrix, claim, _by_place(records), trials(matrix, records)) for claim in matrix.claims]
 
 
 def _decided(matrix: Matrix, claim: Claim, found: Found, tried: Sequence[Trial]) -> Decided:
@@ -103,28 +119,26 @@ def _decided(matrix: Matrix, claim: Claim, found: Found, tried: Sequence[Trial])
     return Decided(claim=claim, outcome=outcome, supporting=supporting, against=against)
 
 
-def _within(claim: Claim, found: Found) -> Iterator[tuple[Record, bool]]:
-    measured = [
-        record
-        for record in found.values()
-        if record.probe in claim.hangs and record.verdict not in _SAYS_NOTHING
-    ]
+def _within(claim: Claim, found: Found) -> Spoken:
+    measured = [record for record in found.values() if record.probe in claim.hangs]
+    inside = [record for record in measured if admits(claim.within, record.cell)]
     outside = [record for record in measured if not admits(claim.within, record.cell)]
     yield from ((record, False) for record in outside if _hangs(record))
-    # That nothing hangs elsewhere says nothing where nothing hangs at all, or nobody has looked.
-    if outside:
-        yield from ((record, True) for record in measured if record not in outside and _hangs(record))
+    # That nothing hangs elsewhere says nothing where nothing hangs at all, or nothing else runs well.
+    if any(record.verdict is Verdict.OK for record in outside):
+        yield from ((record, True) for record in inside if _hangs(record))
 
 
-def _but_not(matrix: Matrix, claim: Claim, found: Found) -> Iterator[tuple[Record, bool]]:
-    probe = matrix.probe(claim.but_not)
+def _but_not(matrix: Matrix, claim: Claim, found: Found) -> Spoken:
+    other = matrix.probe(claim.but_not)
+    yield from ((record, False) for record in found.values() if record.probe == other.name and _hangs(record))
     for record in _hanging(claim, found):
-        other = found.get((record.cell.projected(probe.axes), probe.name))
-        if other and other.verdict not in _SAYS_NOTHING:
-            yield other, not _hangs(other)
+        beside = found.get((record.cell.projected(other.axes), other.name))
+        if beside and beside.verdict is Verdict.OK:
+            yield beside, True
 
 
-def _cpus_below(limit: float, hanging: Iterable[Record]) -> Iterator[tuple[Record, bool]]:
+def _cpus_below(limit: float, hanging: Iterable[Record]) -> Spoken:
     for record in hanging:
         seen = [attempt.evidence.cpus_used for attempt in record.attempts if attempt.evidence]
         used = [cpus for cpus in seen if cpus is not None]
@@ -138,14 +152,15 @@ def _hanging(claim: Claim, found: Found) -> list[Record]:
 
 def _hangs(record: Record) -> bool:
     """Whether any of its repeats hung."""
-    return any(verdict.is_hang for verdict in {record.verdict, *record.counts})
+    return record.verdict not in _SAYS_NOTHING and any(
+        verdict.is_hang for verdict in {record.verdict, *record.counts}
+    )
 
 
-def _by_place(records: Iterable[Record]) -> Found:
-    return {(record.cell, record.probe): record for record in records}
-
-
-def _price(matrix: Matrix, record: Record) -> float | None:
+def _price(matrix: Matrix, hanging: Record, record: Record) -> float | None:
+    """What a cure costs; None where it is none, or was measured on another machine than the hang."""
+    if record.verdict is not Verdict.OK or record.machine != hanging.machine:
+        return None
     name = matrix.subject.price
     values = [attempt.metrics[name] for attempt in record.attempts if name in attempt.metrics]
-    return statistics.median(values) if values else None
+    return statistics.median(values) if values and min(values) > 0 else None

@@ -103,23 +103,23 @@ def _matrix(root: Table, path: Path) -> Matrix:
         crosses=crosses,
         rules=rules,
         only={name: limits for name, limits in only.items() if limits},
-        remedies=tuple(remedies.values()),
+        remedies=tuple(remedy for remedy in remedies.values() if remedy),
         claims=claims,
     )
 
 
-def _remedies(root: Table, axes: list[Axis], probes: list[Probe]) -> dict[str, Remedy]:
-    """The remedies by name; what they make of the probes is added to these."""
+def _remedies(root: Table, axes: list[Axis], probes: list[Probe]) -> dict[str, Remedy | None]:
+    """The remedies by name, None where one is no good; what they make of the probes is added to these."""
     written = list(probes)
-    remedies: dict[str, Remedy] = {}
+    remedies: dict[str, Remedy | None] = {}
     for table in root.tables("remedy"):
         before = root.mistakes_so_far
         remedy, changed = config_claims.remedy(table, axes, written)
         if remedy.name in remedies:
             table.mistake("name", f"'{remedy.name}' is already the name of another remedy")
-        if root.mistakes_so_far == before:
-            remedies[remedy.name] = remedy
-            probes += changed
+        if remedy.name:
+            remedies[remedy.name] = remedy if root.mistakes_so_far == before else None
+        probes += [probe for probe in changed if probe not in probes]
     return remedies
 
 

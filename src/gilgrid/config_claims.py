@@ -12,7 +12,7 @@ from gilgrid.matrix import TRIED, Claim, Remedy
 from gilgrid.model import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from gilgrid.matrix import Axis
     from gilgrid.model import Probe
@@ -23,46 +23,77 @@ _TESTS = ("within", "but-not", "cpus-below", "cured-by")
 
 def remedy(table: Table, axes: Sequence[Axis], probes: Sequence[Probe]) -> tuple[Remedy, tuple[Probe, ...]]:
     """A remedy, and the probes that it makes of others by settings of the environment."""
-    named = {probe.name: probe for probe in probes}
-    name = table.take("name", read.name, "", required=True)
-    if name:
-        table.name = f"{table.name} ('{name}')"
+    before = table.mistakes_so_far
+    named = {probe.name: probe for probe in probes if probe.name}
     of_probe = read.known("probe", named)
 
-    def cures(value: Any) -> Mapping[str, str]:
-        if isinstance(value, dict):
+    def by_probe(value: Any) -> Mapping[str, str]:
+        if isinstance(value, dict) and value:
             return {of_probe(hangs): of_probe(instead) for hangs, instead in value.items()}
         return {hangs: hangs for hangs in read.list_of(of_probe, least=1)(value)}
 
     nothing: Mapping[str, str] = {}
-    instead = table.take("probes", cures, nothing, required=True)
+    name = table.take("name", read.name, "", required=True)
+    if name:
+        table.name = f"{table.name} ('{name}')"
+    instead = table.take("probes", by_probe, nothing, required=True)
+    found = Remedy(
+        name=name,
+        text=table.take("text", read.text, "", required=True),
+        probes=instead,
+        build=_versions(table.table("build"), axes, Stage.BUILD),
+        run=_versions(table.table("run"), axes, Stage.RUN),
+    )
     env = table.take("env", read.variables, nothing)
-    build = _versions(table.table("build"), axes, Stage.BUILD)
-    run = _versions(table.table("run"), axes, Stage.RUN)
-    text = table.take("text", read.text, "", required=True)
     table.close(["name", "text", "probes", "env", "build", "run"])
-    changed: tuple[Probe, ...] = ()
-    if env:
-        changed = tuple(
-            replace(named[old], name=f"{hangs}{TRIED}{name}", env={**named[old].env, **env})
-            for hangs, old in instead.items()
+    if table.mistakes_so_far > before or not named:
+        # What else is said of it is not the mistake: a rule may speak of what it would have made.
+        return found, tuple(_changed(named, name, instead, {}))
+    for hangs, other in instead.items():
+        _check(table, found, named[hangs], named[other], env)
+    if not env:
+        return found, ()
+    return (
+        replace(found, probes={hangs: f"{hangs}{TRIED}{name}" for hangs in instead}),
+        tuple(_changed(named, name, instead, env)),
+    )
+
+
+def _changed(
+    named: Mapping[str, Probe], name: str, instead: Mapping[str, str], env: Mapping[str, str]
+) -> Iterable[Probe]:
+    for hangs, other in instead.items():
+        if other in named:
+            yield replace(named[other], name=f"{hangs}{TRIED}{name}", env={**named[other].env, **env})
+
+
+def _check(table: Table, found: Remedy, hangs: Probe, other: Probe, env: Mapping[str, str]) -> None:
+    """That the remedy changes something, and only what both probes depend on."""
+    for key, versions in (("build", found.build), ("run", found.run)):
+        for axis in versions:
+            if axis not in hangs.axes:
+                table.mistake(f"{key} {axis}", f"the probe '{hangs.name}' does not depend on it")
+    further = [axis for axis in other.axes if axis not in hangs.axes]
+    if further:
+        table.mistake(
+            "probes",
+            f"'{other.name}' depends on {further[0]}, of which the cells of '{hangs.name}' have no version",
         )
-        instead = {hangs: f"{hangs}{TRIED}{name}" for hangs in instead}
-    unchanged = [hangs for hangs, other in instead.items() if hangs == other]
-    if unchanged and not build and not run:
+    if hangs == other and not (found.build or found.run) and {**hangs.env, **env} == hangs.env:
         table.mistake(
             "",
-            f"nothing is changed for '{unchanged[0]}': give env, build or run, "
-            f"or another probe, as in probes = {{ {unchanged[0]} = '...' }}",
+            f"nothing is changed for '{hangs.name}': give env, build or run, "
+            f"or another probe, as in probes = {{ {hangs.name} = '...' }}",
         )
-    return Remedy(name=name, text=text, probes=instead, build=build, run=run), changed
 
 
 def claim(
-    table: Table, axes: Sequence[Axis], probes: Sequence[Probe], remedies: Mapping[str, Remedy]
+    table: Table, axes: Sequence[Axis], probes: Sequence[Probe], remedies: Mapping[str, Remedy | None]
 ) -> Claim:
-    """A claim; how it is tested may be left open, and then it is not."""
-    known = read.known("probe", [probe.name for probe in probes])
+    """A claim; how it is tested may be left open, and then it is not. A remedy that is no good is None."""
+    before = table.mistakes_so_far
+    named = {probe.name: probe for probe in probes if probe.name}
+    known = read.known("probe", named)
 
     def one_or_several(value: Any) -> tuple[str, ...]:
         return read.list_of(known, least=1)(value) if isinstance(value, list) else (known(value),)
@@ -80,11 +111,35 @@ def claim(
     table.close(["text", "source", "hangs", *_TESTS])
     if len(tests) > 1:
         table.mistake(tests[1], f"a claim is tested in one way, and it has {tests[0]} already")
-    if found.cured_by:
-        untried = [name for name in found.hangs if name not in remedies[found.cured_by].probes]
-        if untried:
-            table.mistake("hangs", f"the remedy '{found.cured_by}' is not tried on '{untried[0]}'")
+    if "within" in tests and not found.within and table.mistakes_so_far == before:
+        table.mistake("within", "name an axis, as in within = { cython = '>=3.0' }")
+    if table.mistakes_so_far == before and named:
+        _check_claim(table, found, named, remedies)
     return found
+
+
+def _check_claim(
+    table: Table, found: Claim, named: Mapping[str, Probe], remedies: Mapping[str, Remedy | None]
+) -> None:
+    for probe in (named[name] for name in found.hangs):
+        for axis in found.within:
+            if axis not in (*probe.axes, "python"):
+                table.mistake(f"within {axis}", f"the probe '{probe.name}' does not depend on it")
+        if found.but_not:
+            _check_other(table, probe, named[found.but_not])
+        tried = remedies.get(found.cured_by)
+        if tried and probe.name not in tried.probes:
+            table.mistake("hangs", f"the remedy '{tried.name}' is not tried on '{probe.name}'")
+
+
+def _check_other(table: Table, probe: Probe, other: Probe) -> None:
+    further = [axis for axis in other.axes if axis not in probe.axes]
+    if other == probe:
+        table.mistake("but-not", f"'{probe.name}' is what hangs; name another probe")
+    elif further:
+        table.mistake(
+            "but-not", f"'{other.name}' depends on {further[0]}, and '{probe.name}', which hangs, does not"
+        )
 
 
 def _within(table: Table, axes: Sequence[str]) -> Mapping[str, SpecifierSet]:
@@ -102,7 +157,8 @@ def _versions(table: Table, axes: Sequence[Axis], stage: Stage) -> Mapping[str, 
     found = {}
     for name in list(table.rest()):
         if name in there:
-            check = read.one_of(there[name].versions) if stage is Stage.BUILD else read.version
-            found[name] = table.take(name, check, "0")
+            versions: Collection[str] = there[name].versions
+            listed = stage is Stage.BUILD and versions
+            found[name] = table.take(name, read.one_of(versions) if listed else read.version, "0")
     table.close(list(there))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from packaging.version import Version
@@ -167,7 +168,7 @@ class Matrix:
         """The axis of that name, which must exist."""
         return next(axis for axis in self.axes if axis.name == name)
 
-    @property
+    @cached_property
     def tried(self) -> frozenset[str]:
         """The probes that only remedies name: they run where another one hangs, and nowhere else."""
         named = {rescued for remedy in self.remedies for rescued in remedy.probes.values()}
@@ -177,7 +178,17 @@ class Matrix:
         """The probe of that name, which must exist."""
         return next(probe for probe in self.probes if probe.name == name)
 
-    def place(self, remedy: Remedy, cell: Cell, probe: str) -> tuple[Cell, str] | None:
+    def declares(self, cell: Cell) -> bool:
+        """Whether the cell is of the axes, or of a ``[[cross]]``: others are there for a remedy alone."""
+        run = {c.axis: c.run_version for c in cell.coordinates if c.run_version}
+        built = {c.axis: c.version for c in cell.coordinates}
+        return not run or any(
+            admits(cross.build, cell)
+            and run == {axis: version for axis, version in cross.run.items() if built.get(axis) != version}
+            for cross in self.crosses
+        )
+
+    def trial(self, remedy: Remedy, cell: Cell, probe: str) -> tuple[Cell, str] | None:
         """Where the remedy is tried on a probe that hangs in that cell; None where it changes nothing."""
         if probe not in remedy.probes:
             return None

@@ -56,23 +56,29 @@ def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
     Where a rule expects a hang, what it is claimed to be cured by is tried as well.
     """
     jobs = dict.fromkeys(
-        _job(matrix, cell.projected(probe.axes), probe)
+        _job(matrix, cell.projected(probe.axes), probe.name)
         for cell in cells
         for probe in matrix.probes
         if probe.name not in matrix.tried and admits(matrix.only.get(probe.name, {}), cell)
     )
+    # Another Python may have wheels for other versions: what a cell of the plan shows is not asked again.
+    planned = {(job.cell.coordinates, job.probe) for job in jobs}
     tried = dict.fromkeys(
-        _job(matrix, place[0], matrix.probe(place[1]))
+        _job(matrix, *trial)
         for job in jobs
         if (rule := matrix.rule(job.cell, job.probe)) and rule.verdict.is_hang
         for remedy in matrix.remedies
-        if (place := matrix.place(remedy, job.cell, job.probe))
+        if (trial := matrix.trial(remedy, job.cell, job.probe))
+        and (trial[0].coordinates, trial[1]) not in planned
+        and admits(matrix.only.get(trial[1], {}), trial[0])
     )
-    return Plan(cells=tuple(cells), jobs=tuple(jobs | tried))
+    added = (job.cell for job in tried if len(job.cell.coordinates) == len(matrix.axes))
+    return Plan(cells=tuple(dict.fromkeys([*cells, *added])), jobs=tuple(jobs | tried))
 
 
-def _job(matrix: Matrix, cell: Cell, probe: Probe) -> Job:
-    return Job(cell=cell, probe=probe.name, with_subject=set(matrix.build_axes) <= set(probe.axes))
+def _job(matrix: Matrix, cell: Cell, probe: str) -> Job:
+    axes = matrix.probe(probe).axes
+    return Job(cell=cell, probe=probe, with_subject=set(matrix.build_axes) <= set(axes))
 
 
 def combinations(matrix: Matrix, python: str) -> tuple[Cell, ...]:

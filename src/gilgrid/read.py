@@ -253,8 +253,8 @@ def known(kind: str, names: Collection[str]) -> Callable[[Any], str]:
 
     def checked(value: Any) -> str:
         # Where there are no names at all, that is the mistake, and it has its sentence.
-        if value in names or not names:
-            return str(value)
+        if isinstance(value, str) and (value in names or not names):
+            return value
         near = difflib.get_close_matches(str(value), names, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
         raise ValueError(f"there is no {kind} {value!r}; {hint}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilgrid import config
-from gilgrid.claims import Outcome, decide, trials
+from gilgrid.claims import Outcome, judge
 from gilgrid.errors import MistakesError
 from gilgrid.evidence import Evidence
 from gilgrid.model import Attempt, Cell, Record, Verdict
@@ -110,7 +111,7 @@ def test_a_build_that_ran_with_the_newer_version_already_has_nothing_to_change()
     crossed = '[[cross]]\nbuild = {scipy = "==1.10.1", cython = ">=3"}\nrun = {scipy = "1.17.1"}\n'
     hangs = record(f"{HANGS}-run1.17.1", "held", Verdict.DEADLOCK)
 
-    assert trials(matrix(NEWER + crossed), [hangs]) == []
+    assert judge(matrix(NEWER + crossed), [hangs]).trials == ()
 
 
 def test_a_remedy_cures_what_runs_well_with_it_and_costs_what_the_cheapest_does_not() -> None:
@@ -121,7 +122,7 @@ def test_a_remedy_cures_what_runs_well_with_it_and_costs_what_the_cheapest_does_
         record(f"{HANGS}-run1.17.1", "held", Verdict.DEADLOCK),
     ]
 
-    found = trials(matrix(RELEASE + ONE_THREAD + NEWER), records)
+    found = judge(matrix(RELEASE + ONE_THREAD + NEWER), records).trials
 
     assert [(trial.remedy.name, trial.cures, trial.price) for trial in found] == [
         ("release", True, 1.0),
@@ -135,13 +136,13 @@ def test_a_remedy_cures_what_runs_well_with_it_and_costs_what_the_cheapest_does_
 def test_what_could_not_be_run_says_nothing_of_a_remedy(verdict: Verdict) -> None:
     records = [record(HANGS, "held", Verdict.DEADLOCK), record(HANGS, "released", verdict)]
 
-    assert trials(matrix(RELEASE), records) == []
+    assert judge(matrix(RELEASE), records).trials == ()
 
 
 def test_a_remedy_that_makes_it_crash_cures_nothing() -> None:
     records = [record(HANGS, "held", Verdict.TIMEOUT), record(HANGS, "released", Verdict.CRASH, 1.0)]
 
-    (trial,) = trials(matrix(RELEASE), records)
+    (trial,) = judge(matrix(RELEASE), records).trials
 
     assert (trial.cures, trial.price) == (False, None)
 
@@ -155,8 +156,13 @@ HANG = record(HANGS, "held", Verdict.DEADLOCK)
 OLD = "cp311-cython0.29.37-scipy1.10.1"
 
 
+def sheets(text: str, records: list[Record], *, in_full: bool = False) -> list[decided.Sheet]:
+    of = matrix(text)
+    return decided.sheets(of, judge(of, records), in_full=in_full)
+
+
 def decision(text: str, *records: Record) -> Decided:
-    (one,) = decide(matrix(text), records)
+    (one,) = judge(matrix(text), records).claims
     return one
 
 
@@ -206,6 +212,93 @@ def test_where_nothing_hangs_no_claim_about_hangs_is_tested(claim: str) -> None:
     assert decision(claim, *well).outcome is Outcome.NOT_TESTED
 
 
+@pytest.mark.parametrize("verdict", [Verdict.CRASH, Verdict.FAILED, Verdict.WRONG, Verdict.UNAVAILABLE])
+def test_what_neither_hangs_nor_runs_well_confirms_nothing(verdict: Verdict) -> None:
+    assert decision(WITHIN, HANG, record(OLD, "held", verdict)).outcome is Outcome.NOT_TESTED
+    assert decision(BUT_NOT, HANG, record(HANGS, "released", verdict)).outcome is Outcome.NOT_TESTED
+
+
+def test_what_never_hangs_must_not_hang_where_nothing_else_does_either() -> None:
+    records = HANG, record(HANGS, "released"), record(OLD, "held"), record(OLD, "released", Verdict.TIMEOUT)
+
+    assert decision(BUT_NOT, *records).outcome is Outcome.REFUTED
+
+
+def test_a_trial_that_hangs_is_no_further_hang() -> None:
+    crossed = f"{HANGS}-run1.17.1"
+    records = [HANG, record(crossed, "held", Verdict.DEADLOCK), record(crossed, "released")]
+
+    found = judge(matrix(RELEASE + NEWER), [*records, record(HANGS, "released")]).trials
+
+    assert [(trial.remedy.name, str(trial.hangs.cell)) for trial in found] == [
+        ("release", HANGS),
+        ("newer", HANGS),
+    ]
+
+
+def test_prices_of_another_machine_are_not_compared() -> None:
+    elsewhere = replace(record(HANGS, "released", seconds=1.0), machine={"cpu": "another"})
+
+    (trial,) = judge(matrix(RELEASE), [HANG, elsewhere]).trials
+
+    assert (trial.cures, trial.price) == (True, None)
+
+
+def test_a_build_with_another_python_is_as_good_and_not_asked_for_twice() -> None:
+    of = matrix(REBUILT)
+    cells = [Cell.parse(HANGS), Cell.parse("cp312-cython3.0.12-scipy1.17.1")]
+    there = record("cp312-cython3.0.12-scipy1.17.1", "held")
+
+    assert len([job for job in plan(of, cells).jobs if job.probe == "held"]) == 2
+    assert [trial.record for trial in judge(of, [HANG, there]).trials] == [there]
+
+
+def test_a_probe_is_not_tried_outside_its_cells() -> None:
+    limited = TEXT.replace('env = {OLD = "1"}', 'env = {OLD = "1"}\nonly = {scipy = "<1.11"}')
+    of = config.parse(limited + REBUILT, Path("/project/matrix.toml"), shown="matrix.toml")
+
+    assert {str(job.cell) for job in plan(of, combinations(of, "3.11")).jobs if job.probe == "held"} == {
+        HANGS,
+        OLD,
+    }
+
+
+def test_what_a_remedy_adds_is_a_cell_of_the_plan() -> None:
+    of = matrix(NEWER)
+
+    assert f"{HANGS}-run1.17.1" in map(str, plan(of, combinations(of, "3.11")).cells)
+
+
+def test_for_machines_all_that_decides_is_there() -> None:
+    of = matrix(CURED)
+
+    found = decided.to_json(judge(of, [HANG, record(HANGS, "released", seconds=2.0)]))
+
+    assert json.loads(json.dumps(found)) == {
+        "schema": 1,
+        "remedies": [
+            {
+                "remedy": "release",
+                "cell": HANGS,
+                "probe": "held",
+                "tried_in": HANGS,
+                "tried_by": "released",
+                "cures": True,
+                "price": 1.0,
+            }
+        ],
+        "claims": [
+            {
+                "claim": "t",
+                "source": "s",
+                "outcome": "confirmed",
+                "supporting": [f"{HANGS} released"],
+                "against": [],
+            }
+        ],
+    }
+
+
 def test_a_probe_that_hangs_now_and_then_hangs() -> None:
     attempts = tuple(
         Attempt(verdict=verdict, seconds=0, cpu_seconds=0) for verdict in (Verdict.OK, Verdict.DEADLOCK)
@@ -225,27 +318,27 @@ def test_a_probe_that_hangs_now_and_then_hangs() -> None:
 
 
 def test_a_refuted_claim_names_what_refutes_it() -> None:
-    (sheet,) = decided.sheets(matrix(WITHIN), [HANG, record(OLD, "held", Verdict.TIMEOUT)])
+    (sheet,) = sheets(WITHIN, [HANG, record(OLD, "held", Verdict.TIMEOUT)])
 
-    assert sheet.rows == (("t", "refuted", f"{OLD} held timeout", "s"),)
+    assert sheet.rows == (("refuted", f"t\n  {OLD} held: timeout\n  source: s"),)
 
 
 def test_only_in_full_are_all_cells_named() -> None:
     others = [record(f"cp3{n}-cython0.29.37-scipy1.10.1", "held", Verdict.TIMEOUT) for n in range(9, 13)]
 
-    (short,) = decided.sheets(matrix(WITHIN), [HANG, *others])
-    (full,) = decided.sheets(matrix(WITHIN), [HANG, *others], in_full=True)
+    (short,) = sheets(WITHIN, [HANG, *others])
+    (full,) = sheets(WITHIN, [HANG, *others], in_full=True)
 
-    assert short.rows[0][2].splitlines()[2:] == ["and 2 more"]
-    assert len(full.rows[0][2].splitlines()) == 4
+    assert short.rows[0][1].splitlines()[3:] == ["  and 2 more", "  source: s"]
+    assert len(full.rows[0][1].splitlines()) == 6
 
 
 def test_a_table_of_remedies_counts_what_they_cure() -> None:
     records = [HANG, record(HANGS, "released", seconds=2.0), record(HANGS, "held+one", Verdict.DEADLOCK)]
 
-    (sheet,) = decided.sheets(matrix(RELEASE + ONE_THREAD), records)
+    (sheet,) = sheets(RELEASE + ONE_THREAD, records)
 
-    assert sheet.header == ("remedy", "held, cured", "time")
+    assert sheet.header == ("remedy", "held, cured", "price")
     assert sheet.rows == (("let go", "1 of 1", "1.00"), ("ONE=1", "0 of 1", ""))
     assert "| ONE=1 | 0 of 1 |  |" in decided.markdown([sheet])
 
@@ -289,6 +382,49 @@ def test_a_table_of_remedies_counts_what_they_cure() -> None:
             "matrix.toml: [[claim]] 1 cpus-below: '5 %' should be a number over 0",
         ),
         (
+            CURED.replace('text = "let go"\n', ""),
+            "matrix.toml: [[remedy]] 1 ('release') text: is missing",
+        ),
+        (
+            ONE_THREAD.replace('text = "ONE=1"\n', "")
+            + '[[expect]]\nprobe = "held+one"\nverdict = "ok"\nbecause = "b"\n',
+            "matrix.toml: [[remedy]] 1 ('one') text: is missing",
+        ),
+        (
+            RELEASE.replace('{held = "released"}', '{held = ["released"]}'),
+            (
+                "matrix.toml: [[remedy]] 1 ('release') probes: there is no probe ['released']; "
+                "did you mean 'released'?"
+            ),
+        ),
+        (
+            ONE_THREAD.replace("env = {", "env = {OLD = 1, "),
+            "matrix.toml: [[remedy]] 1 ('one') env: of 'OLD', 1 should be a text in quotes",
+        ),
+        (
+            ONE_THREAD.replace("ONE =", "OLD ="),
+            (
+                "matrix.toml: [[remedy]] 1 ('one'): nothing is changed for 'held': give env, build or run, "
+                "or another probe, as in probes = { held = '...' }"
+            ),
+        ),
+        (
+            NEWER.replace('["held"]', "{}"),
+            "matrix.toml: [[remedy]] 1 ('newer') probes: {} should be a list in brackets",
+        ),
+        (
+            CURED.replace('cured-by = "release"', 'cured-by = ["release"]'),
+            "matrix.toml: [[claim]] 1 cured-by: there is no remedy ['release']; did you mean 'release'?",
+        ),
+        (
+            WITHIN.replace('{cython = ">=3"}', "{}"),
+            "matrix.toml: [[claim]] 1 within: name an axis, as in within = { cython = '>=3.0' }",
+        ),
+        (
+            BUT_NOT.replace('"released"', '"held"'),
+            "matrix.toml: [[claim]] 1 but-not: 'held' is what hangs; name another probe",
+        ),
+        (
             BUT_NOT.replace('hangs = "held"\n', ""),
             "matrix.toml: [[claim]] 1 hangs: is missing",
         ),
@@ -296,6 +432,40 @@ def test_a_table_of_remedies_counts_what_they_cure() -> None:
 )
 def test_a_mistake_is_named_with_its_table_and_key(text: str, sentence: str) -> None:
     assert mistakes(text) == [sentence]
+
+
+AWAY = '[[probe]]\nname = "away"\ncommand = ["x"]\naxes = ["cython"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            '[[remedy]]\nname = "r"\ntext = "t"\nprobes = {away = "held"}\n',
+            (
+                "matrix.toml: [[remedy]] 1 ('r') probes: 'held' depends on scipy, "
+                "of which the cells of 'away' have no version"
+            ),
+        ),
+        (
+            REBUILT.replace('"held"', '"away"'),
+            "matrix.toml: [[remedy]] 1 ('rebuilt') build scipy: the probe 'away' does not depend on it",
+        ),
+        (
+            WITHIN.replace('"held"', '"away"').replace("cython =", "scipy ="),
+            "matrix.toml: [[claim]] 1 within scipy: the probe 'away' does not depend on it",
+        ),
+        (
+            BUT_NOT.replace('"held"', '"away"'),
+            (
+                "matrix.toml: [[claim]] 1 but-not: 'released' depends on scipy, "
+                "and 'away', which hangs, does not"
+            ),
+        ),
+    ],
+)
+def test_nothing_is_asked_of_an_axis_that_a_probe_does_not_depend_on(text: str, sentence: str) -> None:
+    assert mistakes(AWAY + text) == [sentence]
 
 
 def test_a_rule_may_speak_of_what_a_remedy_makes_of_a_probe() -> None:

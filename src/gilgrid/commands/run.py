@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from gilgrid import config, expectations, files, guard
+from gilgrid.claims import judge
 from gilgrid.errors import ExitCode
 from gilgrid.model import Verdict
 from gilgrid.records import Records
@@ -65,7 +66,7 @@ def command(options: argparse.Namespace) -> ExitCode:
         for warning in records.warnings:
             _warn(warning)
     final = [record for job in selected.jobs if (record := records.read(job.cell, job.probe))]
-    return _conclude(matrix, selected, final, console, records)
+    return _conclude(matrix, selected, final, console, records, is_whole=not (options.cell or options.probe))
 
 
 def _measure(
@@ -105,13 +106,19 @@ def _view(
 
 
 def _conclude(
-    matrix: Matrix, selected: Plan, final: Sequence[Record], console: Console, records: Records
+    matrix: Matrix,
+    selected: Plan,
+    final: Sequence[Record],
+    console: Console,
+    records: Records,
+    *,
+    is_whole: bool,
 ) -> ExitCode:
     judged = expectations.judge(matrix, final)
     console.print()
     terminal.print_to(console, terminal.tables(matrix, judged))
-    if sheets := decided.sheets(matrix, final):
-        terminal.print_to(console, decided.tables(sheets))
+    if is_whole:
+        terminal.print_to(console, decided.tables(decided.sheets(matrix, judge(matrix, final))))
     console.print()
     terminal.print_to(console, hangs.reports(entry for entry in judged if not entry.as_expected))
     for line in terminal.conclusion(matrix, judged, len(selected.jobs)):

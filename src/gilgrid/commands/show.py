@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
 from gilgrid import config, expectations
+from gilgrid.claims import judge
 from gilgrid.errors import ExitCode, MistakesError
 from gilgrid.plan import Plan, combinations, plan
 from gilgrid.records import Records, all_to_json
@@ -19,11 +21,9 @@ from gilgrid.selection import chosen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
-    from gilgrid.expectations import Judged
+    from gilgrid.claims import Judgement
     from gilgrid.matrix import Matrix
-    from gilgrid.report.decided import Sheet
 
 
 def command(options: argparse.Namespace) -> ExitCode:
@@ -40,20 +40,28 @@ def command(options: argparse.Namespace) -> ExitCode:
     )
     if not recorded.jobs:
         raise MistakesError([f"no record in {records.folder} is of this matrix: gilgrid run makes them"])
+    judgement = judge(matrix, [found[job.cell, job.probe] for job in recorded.jobs])
+    if options.claims:
+        _print_claims(options.format, matrix, judgement)
+        return ExitCode.AS_EXPECTED
     shown = [found[job.cell, job.probe] for job in chosen(recorded, options.cell, options.probe).jobs]
     judged = expectations.judge(matrix, shown)
-    sheets = decided.sheets(matrix, shown, in_full=options.claims)
-    if options.claims:
-        _print_claims(options.format, sheets)
-        return ExitCode.AS_EXPECTED
+    is_part = bool(options.cell or options.probe)
+    sheets = [] if is_part else decided.sheets(matrix, judgement)
     match options.format:
         case "table":
             wanted = len(chosen(whole, options.cell, options.probe).jobs)
             # What was asked for is told in full; of everything, what nobody expected.
-            told = judged if options.cell or options.probe else [one for one in judged if not one.as_expected]
-            _print(matrix, judged, told, sheets, wanted)
+            told = judged if is_part else [one for one in judged if not one.as_expected]
+            console = terminal.console()
+            terminal.print_to(console, terminal.tables(matrix, judged))
+            terminal.print_to(console, decided.tables(sheets))
+            console.print()
+            terminal.print_to(console, hangs.reports(told))
+            for line in terminal.conclusion(matrix, judged, wanted):
+                console.print(line, markup=False, highlight=False, soft_wrap=True)
         case "markdown":
-            sys.stdout.write(markdown(matrix, judged))
+            sys.stdout.write(markdown(matrix, judged, sheets))
         case "junit":
             sys.stdout.write(junit(judged))
         case "svg":
@@ -63,25 +71,16 @@ def command(options: argparse.Namespace) -> ExitCode:
     return ExitCode.AS_EXPECTED
 
 
-def _print(
-    matrix: Matrix, judged: Sequence[Judged], told: Sequence[Judged], sheets: Sequence[Sheet], of: int
-) -> None:
-    console = terminal.console()
-    terminal.print_to(console, terminal.tables(matrix, judged))
-    console.print()
-    if sheets:
-        terminal.print_to(console, decided.tables(sheets))
-    terminal.print_to(console, hangs.reports(told))
-    for line in terminal.conclusion(matrix, judged, of):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_claims(form: str, sheets: Sequence[Sheet]) -> None:
+def _print_claims(form: str, matrix: Matrix, judgement: Judgement) -> None:
+    sheets = decided.sheets(matrix, judgement, in_full=True)
     if not sheets:
         raise MistakesError(["the matrix has no [[claim]], and no [[remedy]] was tried where something hung"])
-    if form == "table":
-        terminal.print_to(terminal.console(), decided.tables(sheets))
-    elif form == "markdown":
-        sys.stdout.write("\n".join(decided.markdown(sheets)[1:]) + "\n")
-    else:
-        raise MistakesError([f"--claims has no format '{form}'; there are table and markdown"])
+    match form:
+        case "table":
+            terminal.print_to(terminal.console(), decided.tables(sheets))
+        case "markdown":
+            sys.stdout.write("\n".join(decided.markdown(sheets)[1:]) + "\n")
+        case "json":
+            sys.stdout.write(json.dumps(decided.to_json(judgement), indent=2) + "\n")
+        case _:
+            raise MistakesError([f"--claims has no format '{form}'; there are table, markdown and json"])

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gilgrid.claims import Outcome, decide, trials
+from gilgrid.claims import Outcome
+from gilgrid.printable import line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gilgrid.claims import Decided, Trial
+    from gilgrid.claims import Decided, Judgement, Trial
     from gilgrid.matrix import Matrix
-    from gilgrid.model import Record
 
-_STYLES = {Outcome.CONFIRMED: "green", Outcome.REFUTED: "red", Outcome.NOT_TESTED: "bright_black"}
+_STYLES: dict[str, str] = {
+    Outcome.CONFIRMED: "green",
+    Outcome.REFUTED: "red",
+    Outcome.NOT_TESTED: "bright_black",
+}
 _FEW = 2
 """So many cells are named where a sentence shall fit its table."""
 
@@ -34,25 +38,52 @@ class Sheet:
     rows: tuple[tuple[str, ...], ...]
 
 
-def sheets(matrix: Matrix, records: Sequence[Record], *, in_full: bool = False) -> list[Sheet]:
+def sheets(matrix: Matrix, judgement: Judgement, *, in_full: bool = False) -> list[Sheet]:
     """What the remedies came to, and the claims; ``in_full`` names every cell that speaks for or against."""
-    tried = trials(matrix, records)
-    decided = decide(matrix, records)
     found = []
-    if tried:
-        found.append(_remedies(matrix, tried))
-    if decided:
+    if judgement.trials:
+        found.append(_remedies(matrix, judgement.trials))
+    if judgement.claims:
         rows = tuple(
-            (one.claim.text, str(one.outcome), _because(one, in_full=in_full), one.claim.source)
-            for one in decided
+            (str(one.outcome), "\n".join([line(one.claim.text), *_because(one, in_full=in_full)]))
+            for one in judgement.claims
         )
-        found.append(Sheet(title="claims", header=("claim", "", "by", "source"), rows=rows))
+        found.append(Sheet(title="claims", header=("", "claim, and what decides it"), rows=rows))
     return found
+
+
+def to_json(judgement: Judgement) -> dict[str, Any]:
+    """The same for machines."""
+    return {
+        "schema": 1,
+        "remedies": [
+            {
+                "remedy": trial.remedy.name,
+                "cell": str(trial.hangs.cell),
+                "probe": trial.hangs.probe,
+                "tried_in": str(trial.record.cell),
+                "tried_by": trial.record.probe,
+                "cures": trial.cures,
+                "price": trial.price,
+            }
+            for trial in judgement.trials
+        ],
+        "claims": [
+            {
+                "claim": one.claim.text,
+                "source": one.claim.source,
+                "outcome": one.outcome,
+                "supporting": [f"{record.cell} {record.probe}" for record in one.supporting],
+                "against": [f"{record.cell} {record.probe}" for record in one.against],
+            }
+            for one in judgement.claims
+        ],
+    }
 
 
 def tables(found: Sequence[Sheet]) -> RenderableType:
     """For a terminal."""
-    return Group(*(part for sheet in found for part in (_table(sheet), Text(""))))
+    return Group(*(part for sheet in found for part in (Text(""), _table(sheet))))
 
 
 def markdown(found: Sequence[Sheet]) -> list[str]:
@@ -72,13 +103,15 @@ def _remedies(matrix: Matrix, tried: Sequence[Trial]) -> Sheet:
         prices = [trial.price for trial in own if trial.price]
         rows.append(
             (
-                remedy.text,
+                line(remedy.text),
                 *(_cured([trial for trial in own if trial.hangs.probe == name]) for name in hanging),
                 f"{statistics.median(prices):.2f}" if prices else "",
             )
         )
-    header = ("remedy", *(f"{name}, cured" for name in hanging), "time")
-    title = "remedies, in the cells that hang; time: of what it cures, over the fastest cure there"
+    header = ("remedy", *(f"{name}, cured" for name in hanging), matrix.subject.price and "price")
+    title = "remedies, in the cells that hang"
+    if matrix.subject.price:
+        title += f"; price: {matrix.subject.price} over that of the cheapest cure, median"
     return Sheet(title=title, header=header, rows=tuple(rows))
 
 
@@ -86,12 +119,16 @@ def _cured(tried: Sequence[Trial]) -> str:
     return f"{sum(trial.cures for trial in tried)} of {len(tried)}" if tried else ""
 
 
-def _because(decided: Decided, *, in_full: bool) -> str:
+def _because(decided: Decided, *, in_full: bool) -> list[str]:
     records = decided.against or decided.supporting
-    named = [f"{record.cell} {record.probe} {record.verdict}" for record in records]
+    named = list(dict.fromkeys(f"{record.cell} {record.probe}: {record.verdict}" for record in records))
     shown = named if in_full else named[:_FEW]
     left = len(named) - len(shown)
-    return "\n".join([*shown, *([f"and {left} more"] if left else [])])
+    return [
+        *(f"  {name}" for name in shown),
+        *([f"  and {left} more"] if left else []),
+        f"  source: {line(decided.claim.source)}",
+    ]
 
 
 def _table(sheet: Sheet) -> Table:
@@ -105,9 +142,8 @@ def _table(sheet: Sheet) -> Table:
     )
     for name in sheet.header:
         table.add_column(name, overflow="fold")
-    styles = {str(outcome): style for outcome, style in _STYLES.items()}
-    for row in sheet.rows:
-        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
+    for first, *rest in sheet.rows:
+        table.add_row(Text(first, style=_STYLES.get(first, "")), *map(Text, rest))
     return table
 
 

@@ -39,7 +39,7 @@ class Grid:
 
 
 def grids(matrix: Matrix, judged: Iterable[Judged]) -> list[Grid]:
-    """All grids, by probe in the order of ``matrix.toml``; what only a remedy has run has no grid."""
+    """All grids, by probe in the order of ``matrix.toml``; the probes that remedies make have none."""
     everything = list(judged)
     pythons = {entry.record.cell.python for entry in everything}
     found = []

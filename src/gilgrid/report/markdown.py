@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
     from gilgrid.expectations import Judged
     from gilgrid.matrix import Matrix
+    from gilgrid.report.decided import Sheet
 
 
-def markdown(matrix: Matrix, judged: Sequence[Judged]) -> str:
-    """What differs first, then a table for each probe, then the hangs, then the legend."""
+def markdown(matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet] = ()) -> str:
+    """What differs first, then a table for each probe, these sheets, the hangs, and the legend."""
     differing = [entry for entry in judged if not entry.as_expected]
     outcome = (
         f"{len(differing)} of {len(judged)} verdicts are not as expected."
@@ -30,7 +31,7 @@ def markdown(matrix: Matrix, judged: Sequence[Judged]) -> str:
     lines += [f"- {_escaped(entry.difference)}" for entry in differing]
     for grid in grids(matrix, judged):
         lines += ["", f"### {_escaped(grid.title)}", "", *_table(grid)]
-    lines += decided.markdown(decided.sheets(matrix, [entry.record for entry in judged]))
+    lines += decided.markdown(sheets)
     for one in hangs(judged):
         lines += ["", *_report(one)]
     seen = {entry.record.verdict for entry in judged}
