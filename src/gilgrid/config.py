@@ -51,6 +51,8 @@ def parse(text: str, path: Path, *, shown: str) -> Matrix:
     matrix = _matrix(Table(document, "", mistakes), path)
     if matrix.axes:
         mistakes += plan.mistakes(matrix) + expectations.mistakes(matrix)
+    if not mistakes:  # as a rule that cannot be read may be the one
+        mistakes += expectations.untried(matrix)
     if mistakes:
         raise MistakesError([f"{shown}: {mistake}" for mistake in mistakes])
     return matrix

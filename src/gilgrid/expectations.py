@@ -97,3 +97,14 @@ def mistakes(matrix: Matrix) -> list[str]:
                 f"for {both.probe} in {both.cell}; narrow one of them",
             )
     return found
+
+
+def untried(matrix: Matrix) -> list[str]:
+    """Remedies for what no rule expects to hang."""
+    return [
+        f"[[remedy]] ('{remedy.name}') probes: no rule expects '{probe}' to hang, so it is never tried; "
+        "write an [[expect]] for the cells where it does"
+        for remedy in matrix.remedies
+        for probe in remedy.probes
+        if not any(probe in rule.probes and rule.verdict.is_hang for rule in matrix.rules)
+    ]

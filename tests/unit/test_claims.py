@@ -382,6 +382,13 @@ def test_a_table_of_remedies_counts_what_they_cure() -> None:
             "matrix.toml: [[claim]] 1 cpus-below: '5 %' should be a number over 0",
         ),
         (
+            RELEASE.replace("held =", "released =").replace('"released"', '"held"'),
+            (
+                "matrix.toml: [[remedy]] ('release') probes: no rule expects 'released' to hang, "
+                "so it is never tried; write an [[expect]] for the cells where it does"
+            ),
+        ),
+        (
             CURED.replace('text = "let go"\n', ""),
             "matrix.toml: [[remedy]] 1 ('release') text: is missing",
         ),
