@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,22 +68,22 @@ class Builds:
         self._folder = cache_folder / "builds"
         self._inputs = cache_folder / "inputs"
         self._matrix = matrix
+        self._sources: dict[Path | str, str] = {}
 
-    def key(self, cell: Cell, abi: str, inputs_from: Environment | None) -> str:
-        """The build key of a cell: subject, ABI, build-time versions or contents, compiler and flags.
+    def key(self, subject: Subject, cell: Cell, abi: str, inputs_from: Environment | None) -> str:
+        """The key of a build: files, ABI, build-time versions or contents, settings, compiler and flags.
 
         ``inputs_from`` is an environment with the build-time versions of the axes that name build inputs.
         """
         seen: dict[str, str] = {}
-        for name in self._matrix.build_axes:
+        for name in subject.build_axes:
             axis, coordinate = self._matrix.axis(name), cell.coordinate(name)
             if coordinate is None:
-                raise GilgridError(f"{cell} has no {name}, so the subject has no build there")
+                raise GilgridError(f"{cell} has no {name}, so {subject.name} has no build there")
             if axis.build_inputs and inputs_from:
                 seen[name] = self._content(inputs_from, name, axis.build_inputs)
             else:
                 seen[name] = coordinate.version
-        subject = self._matrix.subject
         if inputs_from:
             # What the axes bring along (NumPy with SciPy) and the build asks for by name is compiled in too,
             # in the version that follows from theirs.
@@ -92,18 +92,19 @@ class Builds:
                 if name in inputs_from.versions:
                     seen.setdefault(name, inputs_from.versions[name])
         return files.digest(
-            self._source_digest,
+            self._source_digest(subject),
             abi,
             seen,
             subject.build_requires,
-            dict(subject.build_settings),
+            self._matrix.recipe(subject, cell).build_settings,
             toolchain(),
         )
 
-    @cached_property
-    def _source_digest(self) -> str:
+    def _source_digest(self, subject: Subject) -> str:
         # Once a run: a file that is saved meanwhile must not split one run into two subjects.
-        return source_digest(self._matrix.subject)
+        if subject.source not in self._sources:
+            self._sources[subject.source] = source_digest(subject)
+        return self._sources[subject.source]
 
     def existing(self, key: str) -> Build | None:
         """The build of that key where it stands already."""
@@ -122,8 +123,11 @@ class Builds:
                 )
         return None
 
-    def obtain(self, key: str, environment: Environment) -> Build:
-        """Build the subject in that environment, unless its key stands. Raises ``BuildFailedError``."""
+    def obtain(self, recipe: Subject, key: str, environment: Environment) -> Build:
+        """Build a subject in that environment, unless its key stands. Raises ``BuildFailedError``.
+
+        ``recipe`` is the subject with the settings of the cell that the key is of.
+        """
         if found := self.existing(key):
             return found
         with lock(self._folder / f"{key}.lock"):
@@ -133,7 +137,7 @@ class Builds:
                 shutil.rmtree(leftover, ignore_errors=True)
             draft = Path(tempfile.mkdtemp(dir=self._folder, prefix=f".{key}-"))
             try:
-                self._build(draft, environment)
+                self._build(recipe, draft, environment)
                 shutil.rmtree(self._folder / key, ignore_errors=True)  # of which a part was removed
                 draft.replace(self._folder / key)
             finally:
@@ -143,13 +147,12 @@ class Builds:
             raise GilgridError(f"the build {key} was removed from the cache while it was made")
         return found
 
-    def _build(self, draft: Path, environment: Environment) -> None:
+    def _build(self, subject: Subject, draft: Path, environment: Environment) -> None:
         begin = time.monotonic()
-        subject = self._matrix.subject
         if subject.folder:
             # Some backends write beside the sources, where another build reads.
             _copy(subject.folder, draft / "source")
-            if source_digest(replace(subject, source=draft / "source")) != self._source_digest:
+            if source_digest(replace(subject, source=draft / "source")) != self._source_digest(subject):
                 raise GilgridError(f"{subject.folder} was changed since this run began: run again")
         log = _compile(subject, draft, environment)
         (draft / "build.log").write_text(log, encoding="utf-8")
@@ -229,7 +232,7 @@ def _copy(folder: Path, to: Path) -> None:
 def _compile(subject: Subject, draft: Path, environment: Environment) -> str:
     """Make ``draft/wheel/*.whl``, of ``draft/source`` or of an sdist, and return the output of all tools."""
     wheel = draft / "wheel"
-    settings = [f"--config-setting={key}={value}" for key, value in subject.build_settings.items()]
+    settings = [f"--config-setting={key}={value}" for key, value in subject.build_settings]
     if subject.folder:
         argv = (
             uv_program(), "build", "--wheel", "--no-build-isolation", "--color=never",

@@ -161,6 +161,6 @@ def _price(matrix: Matrix, hanging: Record, record: Record) -> float | None:
     """What a cure costs; None where it is none, or was measured on another machine than the hang."""
     if record.verdict is not Verdict.OK or record.machine != hanging.machine:
         return None
-    name = matrix.subject.price
+    name = matrix.subject_of(hanging.probe).price
     values = [attempt.metrics[name] for attempt in record.attempts if name in attempt.metrics]
     return statistics.median(values) if values and min(values) > 0 else None

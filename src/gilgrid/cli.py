@@ -116,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
     running = commands.add_parser("run", parents=[common], help="measure what has no record, show the matrix")
     running.add_argument("--jobs", type=_count, metavar="N", help="CPUs to use, default: all")
     running.add_argument("--rerun", action="store_true", help="measure again what has a record")
+    running.add_argument(
+        "--repeats", type=_count, metavar="N", help="run each probe so often, whatever matrix.toml says"
+    )
     running.set_defaults(command="run")
 
     showing = commands.add_parser("show", parents=[common], help="the matrix from the records")

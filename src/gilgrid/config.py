@@ -13,12 +13,12 @@ from packaging.specifiers import SpecifierSet
 from gilgrid import config_claims, expectations, plan, read
 from gilgrid.errors import MistakesError
 from gilgrid.evidence import Cause
-from gilgrid.matrix import Axis, Cross, Matrix, Remedy, Rule, Specifiers, Subject
+from gilgrid.matrix import Axis, Cross, Matrix, Remedy, Rule, Settings, Specifiers, Subject
 from gilgrid.model import Probe, Stage, Verdict
 from gilgrid.read import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
 
 T = TypeVar("T")
 
@@ -59,7 +59,7 @@ def parse(text: str, path: Path, *, shown: str) -> Matrix:
 
 
 def _matrix(root: Table, path: Path) -> Matrix:
-    subject = _subject(root.table("subject", required=True), path.parent)
+    subject_tables = root.one_or_several("subject")
     axes_table = root.table("axes", required=True)
     pythons: tuple[str, ...] = ()
     axes: list[Axis] = []
@@ -75,13 +75,15 @@ def _matrix(root: Table, path: Path) -> Matrix:
     if not axes:
         axes_table.mistake("", "at least one axis is needed, as in [axes.cython] versions = ['3.0.12']")
     are_axes_sound = not root.mistakes_so_far
+    subjects = _subjects(subject_tables, axes, path.parent)
+    are_subjects_sound = not root.mistakes_so_far
     names = tuple(axis.name for axis in axes)
     selectable = (*names, "python")
     probes: list[Probe] = []
     only: dict[str, Specifiers] = {}
     for table in root.tables("probe", least=1):
         before = root.mistakes_so_far
-        probe, limits = _probe(table, names, selectable, path.parent)
+        probe, limits = _probe(table, subjects, selectable, path.parent)
         if probe.name and probe.name in {known.name for known in probes}:
             table.mistake("name", f"'{probe.name}' is already the name of another probe")
         probes.append(probe)
@@ -97,9 +99,9 @@ def _matrix(root: Table, path: Path) -> Matrix:
     root.close(["subject", "axes", "probe", "cross", "expect", "remedy", "claim"])
     return Matrix(
         path=path,
-        subject=subject,
+        subjects=subjects,
         # Without axes nothing is judged that the tables only say together.
-        axes=tuple(axes) if are_axes_sound else (),
+        axes=tuple(axes) if are_axes_sound and are_subjects_sound else (),
         pythons=pythons,
         probes=tuple(probes),
         crosses=crosses,
@@ -136,7 +138,20 @@ def _sound(tables: list[Table], entry: Callable[[Table], T]) -> tuple[T, ...]:
     return tuple(found)
 
 
-def _subject(table: Table, project: Path) -> Subject:
+def _subjects(tables: list[Table], axes: list[Axis], project: Path) -> tuple[Subject, ...]:
+    subjects: list[Subject] = []
+    for table in tables:
+        subject = _subject(table, axes, project)
+        if subject.name and subject.name in {known.name for known in subjects}:
+            table.mistake("name", f"'{subject.name}' is already the name of another subject")
+        subjects.append(subject)
+    unused = [axis.name for axis in axes if not any(axis.name in subject.axes for subject in subjects)]
+    if unused and tables and not tables[0].mistakes_so_far:
+        tables[0].mistake("axes", f"no subject has the axis '{unused[0]}'; name it here, or remove it")
+    return tuple(subjects)
+
+
+def _subject(table: Table, axes: list[Axis], project: Path) -> Subject:
     def source(value: Any) -> Path | str:
         text = read.text(value)
         if _is_folder(project / text):
@@ -155,18 +170,37 @@ def _subject(table: Table, project: Path) -> Subject:
         return text
 
     nowhere: Path | str = ""
+    name = table.take("name", read.text, "", required=True)
+    if name and table.name.startswith("[["):
+        table.name = f"{table.name} ('{name}')"
     where = table.take("source", source, nowhere, required=True)
+    own = table.take("axes", read.list_of(read.known("axis", [a.name for a in axes])), None)
+    own = tuple(axis.name for axis in axes if own is None or axis.name in own)
+    built = tuple(axis.name for axis in axes if axis.name in own and Stage.BUILD in axis.stages)
     subject = Subject(
-        name=table.take("name", read.text, "", required=True),
+        name=name,
         source=where,
+        axes=own,
+        build_axes=_in_order(built, table.take("build-axes", read.list_of(read.known("axis", built)), built)),
         **(_declared(where, table) if isinstance(where, Path) else {}),
         build_requires=table.take("build-requires", read.list_of(read.requirement), ()),
         run_requires=table.take("run-requires", read.list_of(read.requirement), ()),
-        build_settings=table.take("build-settings", read.texts, {}),
+        build_settings=_settings(table),
         price=table.take("price", read.text, ""),
     )
-    table.close(["name", "source", "build-requires", "run-requires", "build-settings", "price"])
+    table.close(
+        ["name", "source", "axes", "build-axes", "build-requires", "run-requires", "build-settings", "price"]
+    )
     return subject
+
+
+def _settings(table: Table) -> Settings:
+    nothing: Mapping[str, str] = {}
+    return tuple(table.take("build-settings", read.texts, nothing).items())
+
+
+def _in_order(all_names: tuple[str, ...], some: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in all_names if name in some)
 
 
 def _is_folder(path: Path) -> bool:
@@ -204,15 +238,27 @@ def _axis(table: Table, written: str) -> Axis:
         versions=table.take("versions", versions, (), required=True),
         stages=frozenset(table.take("stages", read.list_of(read.one_of(Stage), least=1), tuple(Stage))),
         build_inputs=table.take("build-inputs", read.list_of(read.pattern), ()),
+        build_settings=_settings(table),
     )
     if axis.build_inputs and Stage.BUILD not in axis.stages:
         table.mistake("build-inputs", "this axis is not there at build time; see its stages")
-    table.close(["versions", "stages", "build-inputs"])
+    if axis.build_settings:
+        if axis.stages != {Stage.BUILD}:
+            table.mistake(
+                "build-settings", "what a build is told is there at build time alone: stages = ['build']"
+            )
+        if axis.build_inputs:
+            table.mistake("build-inputs", "an axis with build-settings is no package, and has no files")
+        if not any("{version}" in value for _, value in axis.build_settings):
+            table.mistake(
+                "build-settings", "no value has {version} in it, so all versions are the same build"
+            )
+    table.close(["versions", "stages", "build-inputs", "build-settings"])
     return axis
 
 
 def _probe(
-    table: Table, axes: tuple[str, ...], selectable: tuple[str, ...], project: Path
+    table: Table, subjects: tuple[Subject, ...], selectable: tuple[str, ...], project: Path
 ) -> tuple[Probe, Specifiers]:
     def file(value: Any) -> str:
         if not (project / read.text(value)).exists():
@@ -222,10 +268,16 @@ def _probe(
     name = table.take("name", read.name, "", required=True)
     if name:
         table.name = f"{table.name} ('{name}')"
+    names = [subject.name for subject in subjects]
+    own = table.take(
+        "subject", read.known("subject", names), names[0] if names else "", required=len(names) > 1
+    )
+    axes = next((subject.axes for subject in subjects if subject.name == own), ())
     probe = Probe(
         name=name,
         command=table.take("command", read.list_of(_argument, least=1), ("true",), required=True),
-        axes=table.take("axes", read.list_of(read.known("axis", axes), least=1), axes),
+        axes=_in_order(axes, table.take("axes", read.list_of(read.known("axis", axes), least=1), axes)),
+        subject=own,
         threads=table.take("threads", read.count, 1),
         deadline_s=table.take("deadline", read.seconds, 20.0),
         repeats=table.take("repeats", read.count, 1),
@@ -233,7 +285,9 @@ def _probe(
         files=table.take("files", read.list_of(file), ()),
     )
     limits = _specifiers(table.table("only"), selectable)
-    table.close(["name", "command", "axes", "threads", "deadline", "repeats", "env", "files", "only"])
+    table.close(
+        ["name", "command", "subject", "axes", "threads", "deadline", "repeats", "env", "files", "only"]
+    )
     return probe, limits
 
 

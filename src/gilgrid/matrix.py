@@ -1,4 +1,4 @@
-"""What ``matrix.toml`` says, as data: subject, axes, probes, rules and claims, for any native extension."""
+"""What ``matrix.toml`` says, as data: subjects, axes, probes, rules and claims, for any native extension."""
 
 from __future__ import annotations
 
@@ -26,20 +26,27 @@ Specifiers: TypeAlias = "Mapping[str, SpecifierSet]"
 """By axis; an axis that is not named admits every version."""
 
 
+Settings: TypeAlias = tuple[tuple[str, str], ...]
+"""The ``config_settings`` of PEP 517, passed to a build backend; a key may stand there more than once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The native extension that is built in every cell."""
+    """A native extension that is built in each cell of its axes; a matrix may have several."""
 
     name: str
     source: Path | str
     """A folder with a ``pyproject.toml``, or a requirement whose sdist is built."""
+    axes: tuple[str, ...]
+    """What its cells are made of: it is neither built nor run once more along any other axis."""
+    build_axes: tuple[str, ...]
+    """Those of them that its build depends on: a probe away from one of them runs without it."""
     build_requires: tuple[str, ...] = ()
     run_requires: tuple[str, ...] = ()
     requires_python: SpecifierSet | None = None
     dependencies: tuple[str, ...] = ()
     """What its ``pyproject.toml`` says that it needs while it runs."""
-    build_settings: Mapping[str, str] = field(default_factory=dict)
-    """The ``config_settings`` of PEP 517, passed to the build backend."""
+    build_settings: Settings = ()
     price: str = ""
     """The metric of its probes by which two remedies are compared; the less, the better."""
 
@@ -56,13 +63,19 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Axis:
-    """A package with a list of versions."""
+    """A package with a list of versions; or, where it has build settings, a way to build."""
 
     name: str
     versions: tuple[str, ...]
     stages: frozenset[Stage] = frozenset(Stage)
     build_inputs: tuple[str, ...] = ()
     """Patterns below ``site-packages``: all that a compiler sees of the package. Same content, same build."""
+    build_settings: Settings = ()
+    """With ``{version}`` in them: what the build backend is told. Nothing is installed for such an axis."""
+
+    def is_installed(self, stage: Stage) -> bool:
+        """Whether it is a package that is there at that stage."""
+        return stage in self.stages and not self.build_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +160,7 @@ class Matrix:
     """One ``matrix.toml``, checked."""
 
     path: Path
-    subject: Subject
+    subjects: tuple[Subject, ...]
     axes: tuple[Axis, ...]
     probes: tuple[Probe, ...]
     pythons: tuple[str, ...] = ()
@@ -164,9 +177,41 @@ class Matrix:
         """The folder that relative paths in the file start from."""
         return self.path.parent
 
+    @property
+    def title(self) -> str:
+        """What this is the matrix of."""
+        return ", ".join(subject.name for subject in self.subjects)
+
     def axis(self, name: str) -> Axis:
         """The axis of that name, which must exist."""
         return next(axis for axis in self.axes if axis.name == name)
+
+    def subject_of(self, probe: str) -> Subject:
+        """The subject that a probe, which must exist, runs with."""
+        name = self.probe(probe).subject
+        return next(subject for subject in self.subjects if subject.name == name)
+
+    def recipe(self, subject: Subject, cell: Cell) -> Subject:
+        """The subject as it is built for a cell: with the build settings of the axes as well."""
+        told = tuple(
+            (key, value.replace("{version}", coordinate.version))
+            for coordinate in cell.coordinates
+            if coordinate.axis in subject.build_axes
+            for key, value in self.axis(coordinate.axis).build_settings
+        )
+        return replace(subject, build_settings=subject.build_settings + told)
+
+    def seen_by(self, probe: str, cell: Cell) -> Cell:
+        """A cell, perhaps of another subject, as that probe sees it: what it is not built with only runs."""
+        built = self.subject_of(probe).build_axes
+        projected = cell.projected(self.probe(probe).axes)
+        return replace(
+            projected,
+            coordinates=tuple(
+                c if c.axis in built else replace(c, version=c.at_run, run_version=None)
+                for c in projected.coordinates
+            ),
+        )
 
     @cached_property
     def tried(self) -> frozenset[str]:
@@ -192,19 +237,14 @@ class Matrix:
         """Where the remedy is tried on a probe that hangs in that cell; None where it changes nothing."""
         if probe not in remedy.probes:
             return None
-        instead = self.probe(remedy.probes[probe])
-        place = remedy.cell(cell).projected(instead.axes), instead.name
+        instead = remedy.probes[probe]
+        place = self.seen_by(instead, remedy.cell(cell)), instead
         return None if place == (cell, probe) else place
 
     def rule(self, cell: Cell, probe: str) -> Rule | None:
         """The rule that says most of a probe in a cell; rules that contradict each other were refused."""
         matching = [rule for rule in self.rules if rule.matches(cell, probe)]
         return next((rule for rule in matching if rule.cause), matching[0] if matching else None)
-
-    @property
-    def build_axes(self) -> tuple[str, ...]:
-        """The axes that the subject's build depends on: a probe away from one of them runs without it."""
-        return tuple(axis.name for axis in self.axes if Stage.BUILD in axis.stages)
 
 
 def contains(specifiers: SpecifierSet, version: str) -> bool:

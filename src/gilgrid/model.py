@@ -138,6 +138,8 @@ class Probe:
     name: str
     command: tuple[str, ...]
     axes: tuple[str, ...]
+    subject: str = ""
+    """The name of the subject that it runs with."""
     threads: int = 1
     deadline_s: float = 20.0
     repeats: int = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from gilgrid.matrix import admits
 from gilgrid.model import Cell, Coordinate, Probe, Stage
@@ -13,7 +13,10 @@ from gilgrid.model import Cell, Coordinate, Probe, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from gilgrid.matrix import Matrix
+    from gilgrid.matrix import Matrix, Subject
+
+    Cells: TypeAlias = Mapping[str, tuple[Cell, ...]]
+    """By the name of the subject that they are of."""
 
 # A test within a file is named behind a double colon.
 _IN_PROJECT = re.compile(r"\{project\}/((?:[^\s:;,]|:(?!:))+)")
@@ -50,16 +53,18 @@ class Plan:
     jobs: tuple[Job, ...]
 
 
-def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
+def plan(matrix: Matrix, cells: Cells) -> Plan:
     """The jobs of these cells: a probe that does not depend on an axis runs once for all its versions.
 
     Where a rule expects a hang, what it is claimed to be cured by is tried as well.
     """
+    own = [probe for probe in matrix.probes if probe.name not in matrix.tried]
     jobs = dict.fromkeys(
         _job(matrix, cell.projected(probe.axes), probe.name)
-        for cell in cells
-        for probe in matrix.probes
-        if probe.name not in matrix.tried and admits(matrix.only.get(probe.name, {}), cell)
+        for subject, of_subject in cells.items()
+        for cell in of_subject
+        for probe in own
+        if probe.subject == subject and admits(matrix.only.get(probe.name, {}), cell)
     )
     # Another Python may have wheels for other versions: what a cell of the plan shows is not asked again.
     planned = {(job.cell.coordinates, job.probe) for job in jobs}
@@ -72,54 +77,78 @@ def plan(matrix: Matrix, cells: Sequence[Cell]) -> Plan:
         and (trial[0].coordinates, trial[1]) not in planned
         and admits(matrix.only.get(trial[1], {}), trial[0])
     )
-    added = (job.cell for job in tried if len(job.cell.coordinates) == len(matrix.axes))
-    return Plan(cells=tuple(dict.fromkeys([*cells, *added])), jobs=tuple(jobs | tried))
+    added = (job.cell for job in tried if len(job.cell.coordinates) == len(matrix.subject_of(job.probe).axes))
+    listed = itertools.chain.from_iterable(cells.values())
+    return Plan(cells=tuple(dict.fromkeys([*listed, *added])), jobs=tuple(jobs | tried))
 
 
 def _job(matrix: Matrix, cell: Cell, probe: str) -> Job:
     axes = matrix.probe(probe).axes
-    return Job(cell=cell, probe=probe, with_subject=set(matrix.build_axes) <= set(axes))
+    return Job(cell=cell, probe=probe, with_subject=set(matrix.subject_of(probe).build_axes) <= set(axes))
 
 
-def combinations(matrix: Matrix, python: str) -> tuple[Cell, ...]:
-    """Every cell for one Python: the product of the axes, then what is run with another version."""
+def combinations(matrix: Matrix, *pythons: str) -> Cells:
+    """Every cell for these Pythons."""
+    return {
+        subject.name: tuple(cell for python in pythons for cell in _product(matrix, subject, python))
+        for subject in matrix.subjects
+    }
+
+
+def _product(matrix: Matrix, subject: Subject, python: str) -> tuple[Cell, ...]:
+    """The product of a subject's axes, then what is run with another version."""
+    axes = [matrix.axis(name) for name in subject.axes]
     product = [
         Cell(
             python=python,
             coordinates=tuple(
                 Coordinate(axis=axis.name, version=version)
-                for axis, version in zip(matrix.axes, versions, strict=True)
+                for axis, version in zip(axes, versions, strict=True)
             ),
         )
-        for versions in itertools.product(*(axis.versions for axis in matrix.axes))
+        for versions in itertools.product(*(axis.versions for axis in axes))
     ]
     crossed = [
-        _crossed(cell, cross.run) for cross in matrix.crosses for cell in product if admits(cross.build, cell)
+        _crossed(cell, cross.run)
+        for cross in matrix.crosses
+        if set(cross.run) <= set(subject.build_axes)
+        for cell in product
+        if admits(cross.build, cell)
     ]
     ordered = sorted(dict.fromkeys(product), key=lambda cell: _value(matrix, cell))
     return tuple(dict.fromkeys([*ordered, *(cell for cell in crossed if cell.is_crossed)]))
 
 
-def place(matrix: Matrix, tiers: Iterable[Sequence[str]], serves: Callable[[Pins], bool]) -> tuple[Cell, ...]:
+def place(matrix: Matrix, tiers: Iterable[Sequence[str]], serves: Callable[[Pins], bool]) -> Cells:
     """The cells with a Python each: those of the file, else whichever has wheels for their versions.
 
-    Every further Python costs builds of its own, so the first candidate that serves all cells wins, then the
-    one that serves most. A later tier of candidates is asked for only what no earlier one serves, and
-    ``serves``, which may be slow, no more than needed. A cell that nobody serves keeps the first candidate:
-    resolving it there will say why.
+    Every further Python costs builds of its own, so the first candidate that serves all cells of a subject
+    wins, then the one that serves most. A later tier of candidates is asked for only what no earlier one
+    serves, and ``serves``, which may be slow, no more than needed. A cell that nobody serves keeps the first
+    candidate: resolving it there will say why.
     """
     if matrix.pythons:
-        return tuple(cell for python in matrix.pythons for cell in combinations(matrix, python))
+        return combinations(matrix, *matrix.pythons)
+    for_each = itertools.tee(tiers, len(matrix.subjects))  # as lazy as they are
+    return {
+        subject.name: _placed(matrix, subject, own, serves)
+        for subject, own in zip(matrix.subjects, for_each, strict=True)
+    }
+
+
+def _placed(
+    matrix: Matrix, subject: Subject, tiers: Iterable[Sequence[str]], serves: Callable[[Pins], bool]
+) -> tuple[Cell, ...]:
     first = ""
     chosen: dict[Cell, str] = {}
     left: list[Cell] = []
     for tier in tiers:
-        candidates = [python for python in tier if matrix.subject.supports(python)]
+        candidates = [python for python in tier if subject.supports(python)]
         if candidates and not first:
             first = candidates[0]
-            left = list(combinations(matrix, first))
+            left = list(_product(matrix, subject, first))
         while left and candidates:
-            python, found = _best(matrix, left, candidates, serves)
+            python, found = _best(matrix, subject, left, candidates, serves)
             if not found:
                 break
             candidates.remove(python)
@@ -129,12 +158,16 @@ def place(matrix: Matrix, tiers: Iterable[Sequence[str]], serves: Callable[[Pins
             break  # before the next tier is asked for: looking for interpreters takes a second
     return tuple(
         replace(cell, python=chosen.get(cell, first))
-        for cell in combinations(matrix, first or SUPPORTED_PYTHONS[-1])
+        for cell in _product(matrix, subject, first or SUPPORTED_PYTHONS[-1])
     )
 
 
 def _best(
-    matrix: Matrix, cells: Sequence[Cell], candidates: Sequence[str], serves: Callable[[Pins], bool]
+    matrix: Matrix,
+    subject: Subject,
+    cells: Sequence[Cell],
+    candidates: Sequence[str],
+    serves: Callable[[Pins], bool],
 ) -> tuple[str, set[Cell]]:
     best: tuple[str, set[Cell]] = "", set()
     for python in candidates:
@@ -142,7 +175,7 @@ def _best(
         found = set()
         for cell in cells:
             there = replace(cell, python=python)
-            needed = {run_pins(matrix, there), run_pins(matrix, as_built(there))}
+            needed = {run_pins(matrix, subject, there), run_pins(matrix, subject, as_built(there))}
             asked |= {pins: serves(pins) for pins in needed if pins not in asked}
             if all(asked[pins] for pins in needed):
                 found.add(cell)
@@ -153,30 +186,36 @@ def _best(
     return best
 
 
-def run_pins(matrix: Matrix, cell: Cell) -> Pins:
+def run_pins(matrix: Matrix, subject: Subject, cell: Cell) -> Pins:
     """What is installed while a probe of that cell runs, without the subject's own wheel."""
-    pinned = [f"{c.axis}=={c.at_run}" for c in cell.coordinates if Stage.RUN in matrix.axis(c.axis).stages]
-    return _pins(cell.python, [*pinned, *matrix.subject.run_requires, *matrix.subject.dependencies])
+    pinned = [
+        f"{c.axis}=={c.at_run}" for c in cell.coordinates if matrix.axis(c.axis).is_installed(Stage.RUN)
+    ]
+    return _pins(cell.python, [*pinned, *subject.run_requires, *subject.dependencies])
 
 
-def build_pins(matrix: Matrix, cell: Cell) -> Pins:
+def build_pins(matrix: Matrix, subject: Subject, cell: Cell) -> Pins:
     """What is installed while the subject is built for that cell."""
-    pinned = [f"{c.axis}=={c.version}" for c in cell.coordinates if Stage.BUILD in matrix.axis(c.axis).stages]
+    pinned = [
+        f"{c.axis}=={c.version}"
+        for c in cell.coordinates
+        if c.axis in subject.build_axes and matrix.axis(c.axis).is_installed(Stage.BUILD)
+    ]
     # An sdist is fetched and built by pip: uv builds wheels from folders only.
-    backend = [*matrix.subject.build_requires, *([] if matrix.subject.folder else ["pip"])]
+    backend = [*subject.build_requires, *([] if subject.folder else ["pip"])]
     return _pins(cell.python, [*pinned, *backend])
 
 
-def input_pins(matrix: Matrix, cell: Cell) -> Pins | None:
+def input_pins(matrix: Matrix, subject: Subject, cell: Cell) -> Pins | None:
     """The environment in which a build's inputs are read; ``None`` where no axis names any.
 
     It is the run-time environment of the cell as built, which is needed anyway, so that reading the inputs
     costs no environment of its own.
     """
-    axes = [c for c in cell.coordinates if matrix.axis(c.axis).build_inputs]
+    axes = [c for c in cell.coordinates if c.axis in subject.build_axes and matrix.axis(c.axis).build_inputs]
     if not axes:
         return None
-    run = run_pins(matrix, as_built(cell))
+    run = run_pins(matrix, subject, as_built(cell))
     return _pins(cell.python, [*run.requirements, *(f"{c.axis}=={c.version}" for c in axes)])
 
 
@@ -205,15 +244,21 @@ def files_read(probe: Probe) -> tuple[str, ...]:
 
 def mistakes(matrix: Matrix) -> list[str]:
     """What the tables say together that cannot be: one sentence each."""
-    product = [cell for python in pythons_of(matrix) for cell in combinations(matrix, python)]
-    found = [
-        f"[[probe]] {n} ('{probe.name}') only: no cell of the axes is within it, so the probe never runs"
-        for n, probe in enumerate(matrix.probes, 1)
-        if not any(admits(matrix.only.get(probe.name, {}), cell) for cell in product)
-    ]
-    plain = [cell for cell in product if not cell.is_crossed]
+    found = []
+    product = combinations(matrix, *pythons_of(matrix))
+    for n, probe in enumerate(matrix.probes, 1):
+        limits = matrix.only.get(probe.name, {})
+        if not any(admits(limits, cell) for cell in product.get(probe.subject, ())):
+            where = f"[[probe]] {n} ('{probe.name}') only"
+            found.append(f"{where}: no cell of the axes is within it, so the probe never runs")
     for cross in matrix.crosses:
-        built = [cell for cell in plain if admits(cross.build, cell)]
+        built = [
+            cell
+            for subject in matrix.subjects
+            if set(cross.run) <= set(subject.build_axes)
+            for cell in product[subject.name]
+            if not cell.is_crossed and admits(cross.build, cell)
+        ]
         if not built:
             found.append(f"{cross.where} build: no cell of the axes is within it")
         elif not any(_crossed(cell, cross.run).is_crossed for cell in built):
@@ -245,7 +290,7 @@ def _value(matrix: Matrix, cell: Cell) -> tuple[int, int]:
     for coordinate in cell.coordinates:
         versions = matrix.axis(coordinate.axis).versions
         ranks.append(spread(len(versions)).index(versions.index(coordinate.version)))
-    return max(ranks), sum(ranks)
+    return max(ranks, default=0), sum(ranks)
 
 
 def _crossed(cell: Cell, run: Mapping[str, str]) -> Cell:

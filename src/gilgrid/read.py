@@ -82,6 +82,12 @@ class Table:
         entries = self.take(key, in_two_brackets, none)
         return [Table(entry, f"[[{key}]] {n}", self._mistakes) for n, entry in enumerate(entries, 1)]
 
+    def one_or_several(self, key: str) -> list[Table]:
+        """A table, or an array of tables, below this one: one at least."""
+        if isinstance(self._left.get(key), list):
+            return self.tables(key, least=1)
+        return [self.table(key, required=True)]
+
     def rest(self) -> Iterator[str]:
         """The keys that nobody took, each to be taken by the caller."""
         yield from list(self._left)

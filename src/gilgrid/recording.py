@@ -69,7 +69,9 @@ def not_measured(workshop: Workshop, job: Job, error: BaseException, key: str) -
         case BuildFailedError():
             verdict, reason = Verdict.BUILD_FAILED, error.first_error
             log = _kept(workshop, key, error.log)
-            environment = workshop.environments.existing(run_pins(workshop.matrix, job.cell))
+            environment = workshop.environments.existing(
+                run_pins(workshop.matrix, workshop.subject(job), job.cell)
+            )
             inputs = inputs_of(workshop, job, environment, key) if environment else ""
         case GilgridError():
             pass

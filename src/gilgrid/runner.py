@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gilgrid.builds import Build, Builds
     from gilgrid.environments import Environment, Environments
+    from gilgrid.matrix import Subject
     from gilgrid.model import Record
     from gilgrid.plan import Job, Pins
     from gilgrid.workshop import Workshop
@@ -70,8 +71,8 @@ class Run:
         return self._schedule.spent_s
 
     def _begin(self, job: Job, rank: int) -> None:
-        matrix = self.workshop.matrix
-        inputs = input_pins(matrix, job.cell) if job.with_subject else None
+        matrix, subject = self.workshop.matrix, self.workshop.subject(job)
+        inputs = input_pins(matrix, subject, job.cell) if job.with_subject else None
 
         def with_environment(environment: Environment) -> None:
             if not job.with_subject:
@@ -86,7 +87,7 @@ class Run:
                     lambda source: self._build(job, rank, environment, source),
                 )
 
-        self._environment(run_pins(matrix, job.cell), rank, job, with_environment)
+        self._environment(run_pins(matrix, subject, job.cell), rank, job, with_environment)
 
     def _environment(self, pins: Pins, rank: int, job: Job, then: Callable[[Environment], None]) -> None:
         self._once(
@@ -100,11 +101,19 @@ class Run:
         )
 
     def _build(self, job: Job, rank: int, environment: Environment, inputs: Environment | None) -> None:
-        key = self.workshop.builds.key(job.cell, environment.abi, inputs)
-        pins = build_pins(self.workshop.matrix, job.cell)
+        matrix, subject = self.workshop.matrix, self.workshop.subject(job)
+        key = self.workshop.builds.key(subject, job.cell, environment.abi, inputs)
+        pins = build_pins(matrix, subject, job.cell)
         self._once(
             ("build", key),
-            partial(_build_work, self.workshop.environments, self.workshop.builds, pins, key),
+            partial(
+                _build_work,
+                self.workshop.environments,
+                self.workshop.builds,
+                matrix.recipe(subject, job.cell),
+                pins,
+                key,
+            ),
             name=str(job.cell),
             kind="build",
             rank=rank,
@@ -119,7 +128,7 @@ class Run:
         if missing:
             sentence = (
                 f"the subject needs {', '.join(missing)} while it runs, and the environment has it not; "
-                "name it in [subject] run-requires"
+                "name it in its run-requires"
             )
             raise GilgridError(sentence)
         key = build.key if build else ""
@@ -228,10 +237,11 @@ def _environment_work(
 def _build_work(
     environments: Environments,
     all_builds: Builds,
+    recipe: Subject,
     pins: Pins,
     key: str,
     *,
     on_quiet: Callable[[bool], None] | None,
 ) -> Build:
     del on_quiet
-    return all_builds.existing(key) or all_builds.obtain(key, environments.obtain(pins))
+    return all_builds.existing(key) or all_builds.obtain(recipe, key, environments.obtain(pins))

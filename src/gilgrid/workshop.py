@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from gilgrid.matrix import Matrix
+    from gilgrid.matrix import Matrix, Subject
     from gilgrid.model import Cell, Probe, Record
     from gilgrid.records import Records
 
@@ -73,11 +73,19 @@ class Workshop:
     def known(self, job: Job, environment: Environment, key: str) -> Record | None:
         """The record of the same inputs, where there is one: the job is done."""
         record = self.records.read(job.cell, job.probe)
-        return record if record and record.inputs == inputs_of(self, job, environment, key) else None
+        if not record or record.inputs != inputs_of(self, job, environment, key):
+            return None
+        # What was repeated more often says more; what could not be run has no repeats.
+        is_enough = not record.attempts or len(record.attempts) >= self.probe(job.probe).repeats
+        return record if is_enough else None
 
     def probe(self, name: str) -> Probe:
         """The probe of that name."""
         return self.matrix.probe(name)
+
+    def subject(self, job: Job) -> Subject:
+        """What a job runs with."""
+        return self.matrix.subject_of(job.probe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +103,7 @@ class Prospect:
 
 def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
     """Look at every job of a plan: what stands, what is recorded. Starts no process but the compiler's."""
-    keys: dict[Cell, str | None] = {}
+    keys: dict[tuple[str, Cell], str | None] = {}
     environments: dict[Pins, Environment | None] = {}
 
     def existing(pins: Pins) -> Environment | None:
@@ -103,22 +111,24 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
             environments[pins] = workshop.environments.existing(pins)
         return environments[pins]
 
-    def key_of(cell: Cell) -> str | None:
-        if cell not in keys:
-            pins = input_pins(workshop.matrix, cell)
+    def key_of(subject: Subject, cell: Cell) -> str | None:
+        place = subject.name, cell
+        if place not in keys:
+            pins = input_pins(workshop.matrix, subject, cell)
             inputs = existing(pins) if pins else None
             interpreter = workshop.interpreters.local().get(cell.python)
             is_known = interpreter is not None and (inputs is not None or pins is None)
-            keys[cell] = None
+            keys[place] = None
             if interpreter and is_known:
                 with suppress(GilgridError):  # the run makes a record of it
-                    keys[cell] = workshop.builds.key(cell, interpreter.abi, inputs)
-        return keys[cell]
+                    keys[place] = workshop.builds.key(subject, cell, interpreter.abi, inputs)
+        return keys[place]
 
     found = []
     for job in whole.jobs:
-        environment = existing(run_pins(workshop.matrix, job.cell))
-        key = key_of(job.cell) if job.with_subject else None
+        subject = workshop.subject(job)
+        environment = existing(run_pins(workshop.matrix, subject, job.cell))
+        key = key_of(subject, job.cell) if job.with_subject else None
         has_its_build = bool(key) or not job.with_subject
         found.append(
             Prospect(
@@ -137,7 +147,7 @@ def inputs_of(workshop: Workshop, job: Job, environment: Environment, key: str) 
     probe = workshop.probe(job.probe)
     return files.digest(
         JUDGEMENT,
-        asdict(replace(probe, axes=())),
+        asdict(replace(probe, axes=(), subject="", repeats=1)),
         [_content(workshop.matrix.project / name) for name in files_read(probe)],
         key,
         environment.interpreter,

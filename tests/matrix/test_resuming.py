@@ -158,3 +158,12 @@ def test_the_plan_says_what_stands_and_what_would_run(measured: Project) -> None
     assert [environment["cached"] for environment in planned["environments"]][:2] == [True, True]
     assert {probe["verdict"] for probe in planned["probes"]} == {None}
     assert measured.took() == []
+
+
+def test_what_was_repeated_more_often_than_asked_for_stands(measured: Project) -> None:
+    assert measured.run("run", "--repeats", "3").code == 0
+    assert measured.took() == ["probe one"] * 6 + ["probe two"] * 6
+    assert {len(record["attempts"]) for record in measured.records.values()} == {3}
+
+    assert measured.run("run", "--repeats", "2").code == measured.run().code == 0
+    assert measured.took() == []

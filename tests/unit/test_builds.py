@@ -72,7 +72,7 @@ class House:
     ) -> str:
         matrix = config.parse(text, self.folder / "matrix.toml", shown="matrix.toml")
         found = Builds(self.folder / "cache", matrix)
-        return found.key(Cell.parse(cell), abi, inputs or self.environment("1.10.1"))
+        return found.key(matrix.subjects[0], Cell.parse(cell), abi, inputs or self.environment("1.10.1"))
 
 
 @pytest.fixture
@@ -176,20 +176,20 @@ def test_a_changed_source_is_another_build(house: House) -> None:
 def test_a_source_saved_during_a_run_does_not_split_it(house: House) -> None:
     matrix = config.parse(TEXT, house.folder / "matrix.toml", shown="matrix.toml")
     one_run = Builds(house.folder / "cache", matrix)
-    before = one_run.key(Cell.parse(CELL), ABI, house.environment("1.10.1"))
+    before = one_run.key(matrix.subjects[0], Cell.parse(CELL), ABI, house.environment("1.10.1"))
     (house.folder / "tiny" / "a.pyx").write_text("a = 2\n")
 
-    assert one_run.key(Cell.parse(CELL), ABI, house.environment("1.10.1")) == before
+    assert one_run.key(matrix.subjects[0], Cell.parse(CELL), ABI, house.environment("1.10.1")) == before
 
 
 def test_a_source_saved_during_a_run_is_not_built_under_the_key_of_the_former_one(house: House) -> None:
     matrix = config.parse(TEXT, house.folder / "matrix.toml", shown="matrix.toml")
     one_run = Builds(house.folder / "cache", matrix)
-    key = one_run.key(Cell.parse(CELL), ABI, house.environment("1.10.1"))
+    key = one_run.key(matrix.subjects[0], Cell.parse(CELL), ABI, house.environment("1.10.1"))
     (house.folder / "tiny" / "a.pyx").write_text("a = 2\n")
 
     with pytest.raises(GilgridError, match=r"tiny was changed since this run began: run again$"):
-        one_run.obtain(key, house.environment("1.10.1"))
+        one_run.obtain(matrix.subjects[0], key, house.environment("1.10.1"))
 
     assert one_run.existing(key) is None
 
@@ -201,9 +201,10 @@ def test_a_full_disk_is_not_blamed_on_the_subject(
     # Pretended: to fill a real one takes a file system of one's own.
     monkeypatch.setattr("shutil.disk_usage", lambda _place: SimpleNamespace(free=free))
     matrix = config.parse(TEXT, house.folder / "matrix.toml", shown="matrix.toml")
+    builds = Builds(house.folder / "cache", matrix)
 
     with pytest.raises(GilgridError) as failure:  # the environment has no Python, so that nothing builds
-        Builds(house.folder / "cache", matrix).obtain("key", house.environment("1.10.1"))
+        builds.obtain(matrix.subjects[0], "key", house.environment("1.10.1"))
 
     assert type(failure.value) is blamed
 

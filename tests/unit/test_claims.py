@@ -246,7 +246,7 @@ def test_prices_of_another_machine_are_not_compared() -> None:
 
 def test_a_build_with_another_python_is_as_good_and_not_asked_for_twice() -> None:
     of = matrix(REBUILT)
-    cells = [Cell.parse(HANGS), Cell.parse("cp312-cython3.0.12-scipy1.17.1")]
+    cells = {of.title: (Cell.parse(HANGS), Cell.parse("cp312-cython3.0.12-scipy1.17.1"))}
     there = record("cp312-cython3.0.12-scipy1.17.1", "held")
 
     assert len([job for job in plan(of, cells).jobs if job.probe == "held"]) == 2

@@ -413,7 +413,8 @@ def test_a_subject_tells_what_its_pyproject_says(tmp_path: Path) -> None:
         "[project]\nrequires-python = '>=3.9.2,<3.13'\ndependencies = ['numpy>=1.20']\n"
     )
 
-    subject = config.parse(GOOD.replace("tiny==1.0", "tiny"), tmp_path / "matrix.toml", shown="").subject
+    text = GOOD.replace("tiny==1.0", "tiny")
+    (subject,) = config.parse(text, tmp_path / "matrix.toml", shown="").subjects
 
     assert subject.dependencies == ("numpy>=1.20",)
     assert [subject.supports(python) for python in ("3.8", "3.9", "3.12", "3.13")] == [
@@ -431,7 +432,8 @@ def test_a_good_file_is_read_as_it_stands() -> None:
 
     (probe,) = matrix.probes
     assert (probe.threads, probe.deadline_s, probe.repeats, probe.env) == (2, 90.0, 3, {"A": ""})
-    assert (probe.axes, matrix.build_axes) == (("cython", "scipy"), ("cython", "scipy"))
+    (subject,) = matrix.subjects
+    assert probe.axes == subject.axes == subject.build_axes == ("cython", "scipy")
     assert matrix.axis("cython").stages == {Stage.BUILD}
     assert matrix.rules[0].verdict is Verdict.TIMEOUT
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gilgrid.matrix import Matrix
+    from gilgrid.plan import Cells
 
 TEXT = """\
 [subject]
@@ -53,6 +54,14 @@ def matrix(text: str = TEXT) -> Matrix:
     return config.parse(text, Path("/project/matrix.toml"), shown="matrix.toml")
 
 
+def cells_of(text: str = TEXT) -> list[Cell]:
+    return listed(combinations(matrix(text), "3.11"))
+
+
+def listed(cells: Cells) -> list[Cell]:
+    return [cell for of_subject in cells.values() for cell in of_subject]
+
+
 def names(cells: Sequence[Cell]) -> list[str]:
     return [str(cell) for cell in cells]
 
@@ -71,7 +80,7 @@ def test_every_position_comes_once(count: int) -> None:
 
 
 def test_the_corners_of_the_grid_come_first() -> None:
-    assert set(names(combinations(matrix(), "3.11"))[:4]) == {
+    assert set(names(cells_of())[:4]) == {
         "cp311-cython0.29.37-scipy1.9.3",
         "cp311-cython0.29.37-scipy1.17.1",
         "cp311-cython3.2.9-scipy1.9.3",
@@ -80,13 +89,13 @@ def test_the_corners_of_the_grid_come_first() -> None:
 
 
 def test_every_pair_is_a_cell_once() -> None:
-    cells = combinations(matrix(), "3.11")
+    cells = cells_of()
 
     assert len(cells) == len(set(cells)) == 12
 
 
 def test_what_runs_with_another_version_comes_last() -> None:
-    cells = combinations(matrix(TEXT + CROSS), "3.11")
+    cells = cells_of(TEXT + CROSS)
 
     assert names(cells)[12:] == ["cp311-cython3.0.12-scipy1.10.1-run1.17.1"]
 
@@ -94,14 +103,14 @@ def test_what_runs_with_another_version_comes_last() -> None:
 def test_a_cross_to_its_own_version_is_no_further_cell() -> None:
     text = TEXT + '[[cross]]\nbuild = {cython = "==3.0.12"}\nrun = {scipy = "1.17.1"}\n'
 
-    assert names(combinations(matrix(text), "3.11"))[12:] == [
+    assert names(cells_of(text))[12:] == [
         "cp311-cython3.0.12-scipy1.9.3-run1.17.1",
         "cp311-cython3.0.12-scipy1.10.1-run1.17.1",
     ]
 
 
 def test_two_crosses_to_the_same_cell_make_it_once() -> None:
-    assert len(combinations(matrix(TEXT + CROSS + CROSS), "3.11")) == 13
+    assert len(cells_of(TEXT + CROSS + CROSS)) == 13
 
 
 def test_a_probe_runs_once_for_all_versions_that_it_does_not_depend_on() -> None:
@@ -135,7 +144,7 @@ def test_jobs_come_most_valuable_first() -> None:
     jobs = plan(matrix(), combinations(matrix(), "3.11")).jobs
 
     assert str(jobs[0]) == "cp311-cython0.29.37-scipy1.9.3 both"
-    assert [job.cell for job in jobs if job.probe == "both"] == list(combinations(matrix(), "3.11"))
+    assert [job.cell for job in jobs if job.probe == "both"] == cells_of()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +202,7 @@ class Wheels:
 def test_one_python_that_serves_all_is_taken_and_no_other_asked() -> None:
     wheels = Wheels({"3.11": {"1.9.3", "1.10.1", "1.17.1"}, "3.12": {"1.17.1"}})
 
-    cells = place(matrix(), [["3.11", "3.12"]], wheels.serves)
+    cells = listed(place(matrix(), [["3.11", "3.12"]], wheels.serves))
 
     assert {cell.python for cell in cells} == {"3.11"}
     assert set(wheels.asked) == {"3.11"}
@@ -202,7 +211,7 @@ def test_one_python_that_serves_all_is_taken_and_no_other_asked() -> None:
 def test_the_python_that_serves_most_is_taken_and_another_for_the_rest() -> None:
     wheels = Wheels({"3.13": {"1.17.1"}, "3.11": {"1.10.1", "1.17.1"}, "3.8": {"1.9.3"}})
 
-    cells = place(matrix(), [["3.13", "3.11", "3.8"]], wheels.serves)
+    cells = listed(place(matrix(), [["3.13", "3.11", "3.8"]], wheels.serves))
 
     pythons = {(c.version, cell.python) for cell in cells if (c := cell.coordinate("scipy"))}
     assert pythons == {("1.17.1", "3.11"), ("1.10.1", "3.11"), ("1.9.3", "3.8")}
@@ -213,20 +222,20 @@ def test_a_later_tier_is_not_looked_at_while_an_earlier_one_serves() -> None:
         yield ["3.11"]
         pytest.fail("the second tier was asked for")
 
-    assert len(place(matrix(), tiers(), Wheels({"3.11": {"1.9.3", "1.10.1", "1.17.1"}}).serves)) == 12
+    assert len(listed(place(matrix(), tiers(), Wheels({"3.11": {"1.9.3", "1.10.1", "1.17.1"}}).serves))) == 12
 
 
 def test_a_later_tier_serves_what_no_earlier_one_does() -> None:
     wheels = Wheels({"3.12": {"1.17.1"}, "3.10": {"1.9.3", "1.10.1"}})
 
-    cells = place(matrix(), [["3.12"], [], ["3.10"]], wheels.serves)
+    cells = listed(place(matrix(), [["3.12"], [], ["3.10"]], wheels.serves))
 
     assert {cell.python for cell in cells} == {"3.12", "3.10"}
     assert len(cells) == 12
 
 
 def test_a_cell_that_nobody_serves_keeps_the_first_python() -> None:
-    cells = place(matrix(), [["3.12", "3.11"]], Wheels({"3.11": {"1.10.1"}}).serves)
+    cells = listed(place(matrix(), [["3.12", "3.11"]], Wheels({"3.11": {"1.10.1"}}).serves))
 
     assert {cell.python for cell in cells if (c := cell.coordinate("scipy")) and c.version == "1.9.3"} == {
         "3.12"
@@ -234,13 +243,15 @@ def test_a_cell_that_nobody_serves_keeps_the_first_python() -> None:
 
 
 def test_without_any_python_there_are_cells_still() -> None:
-    assert len(place(matrix(), [[]], Wheels({}).serves)) == 12
+    assert len(listed(place(matrix(), [[]], Wheels({}).serves))) == 12
 
 
 def test_pythons_of_the_file_are_not_looked_for() -> None:
     both = matrix(TEXT.replace("[[probe]]", '[axes.python]\nversions = ["3.9", "3.13"]\n[[probe]]', 1))
 
-    cells = place(both, [["3.11"]], lambda _pins: pytest.fail("a resolution that the file makes needless"))
+    cells = listed(
+        place(both, [["3.11"]], lambda _pins: pytest.fail("a resolution that the file makes needless"))
+    )
 
     assert [cell.python for cell in cells] == ["3.9"] * 12 + ["3.13"] * 12
 
@@ -249,7 +260,7 @@ def test_a_crossed_cell_needs_wheels_for_its_build_too() -> None:
     crossed = matrix(TEXT.replace('"1.9.3", "1.10.1", "1.17.1"', '"1.10.1"') + CROSS)
     wheels = Wheels({"3.12": {"1.17.1"}, "3.11": {"1.10.1", "1.17.1"}})
 
-    cells = place(crossed, [["3.12", "3.11"]], wheels.serves)
+    cells = listed(place(crossed, [["3.12", "3.11"]], wheels.serves))
 
     assert {cell.python for cell in cells} == {"3.11"}
 
@@ -257,30 +268,39 @@ def test_a_crossed_cell_needs_wheels_for_its_build_too() -> None:
 def test_order_stays_when_cells_have_several_pythons() -> None:
     wheels = Wheels({"3.12": {"1.17.1"}, "3.10": {"1.9.3", "1.10.1"}})
 
-    cells = place(matrix(), [["3.12", "3.10"]], wheels.serves)
+    cells = listed(place(matrix(), [["3.12", "3.10"]], wheels.serves))
 
-    assert [cell.coordinates for cell in cells] == [c.coordinates for c in combinations(matrix(), "3.12")]
+    assert [cell.coordinates for cell in cells] == [c.coordinates for c in cells_of()]
 
 
 CROSSED = Cell.parse("cp311-cython3.0.12-scipy1.10.1-run1.17.1")
 
 
 def test_a_probe_runs_beside_the_run_time_versions_only() -> None:
-    assert run_pins(matrix(), CROSSED) == Pins(python="3.11", requirements=("pytest", "scipy==1.17.1"))
+    assert run_pins(matrix(), matrix().subjects[0], CROSSED) == Pins(
+        python="3.11", requirements=("pytest", "scipy==1.17.1")
+    )
 
 
 def test_a_build_sees_the_build_time_versions_and_its_backend() -> None:
-    assert build_pins(matrix(), CROSSED).requirements == ("cython==3.0.12", "ninja", "pip", "scipy==1.10.1")
+    assert build_pins(matrix(), matrix().subjects[0], CROSSED).requirements == (
+        "cython==3.0.12",
+        "ninja",
+        "pip",
+        "scipy==1.10.1",
+    )
 
 
 def test_build_inputs_are_read_where_the_build_time_versions_run_anyway() -> None:
     named = matrix(TEXT.replace('"1.17.1"]', '"1.17.1"]\nbuild-inputs = ["scipy/*.pxd"]'))
 
-    assert input_pins(named, CROSSED) == run_pins(named, Cell.parse("cp311-cython3.0.12-scipy1.10.1"))
+    (subject,) = named.subjects
+    as_built = Cell.parse("cp311-cython3.0.12-scipy1.10.1")
+    assert input_pins(named, subject, CROSSED) == run_pins(named, subject, as_built)
 
 
 def test_without_build_inputs_no_environment_is_needed_to_read_them() -> None:
-    assert input_pins(matrix(), CROSSED) is None
+    assert input_pins(matrix(), matrix().subjects[0], CROSSED) is None
 
 
 def test_placeholders_of_a_command_are_filled_in() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -39,6 +40,10 @@ _warn = partial(print, file=sys.stderr)
 def command(options: argparse.Namespace) -> ExitCode:
     """Run what is selected and return how it compares with what ``matrix.toml`` expects."""
     matrix = config.load(options.matrix)
+    if options.repeats:
+        matrix = replace(
+            matrix, probes=tuple(replace(probe, repeats=options.repeats) for probe in matrix.probes)
+        )
     records = Records.of(matrix.project)
     records.check_writable()
     console = terminal.console()

@@ -34,7 +34,7 @@ def command(options: argparse.Namespace) -> ExitCode:
     for warning in records.warnings:
         print(warning, file=sys.stderr)  # noqa: T201 - the output
     pythons = sorted({cell.python for cell, _ in found}, key=Version)
-    whole = plan(matrix, [cell for python in pythons for cell in combinations(matrix, python)])
+    whole = plan(matrix, combinations(matrix, *pythons))
     recorded = Plan(
         cells=whole.cells, jobs=tuple(job for job in whole.jobs if (job.cell, job.probe) in found)
     )

@@ -108,10 +108,11 @@ def _remedies(matrix: Matrix, tried: Sequence[Trial]) -> Sheet:
                 f"{statistics.median(prices):.2f}" if prices else "",
             )
         )
-    header = ("remedy", *(f"{name}, cured" for name in hanging), matrix.subject.price and "price")
+    metrics = dict.fromkeys(filter(None, (matrix.subject_of(name).price for name in hanging)))
+    header = ("remedy", *(f"{name}, cured" for name in hanging), "price" if metrics else "")
     title = "remedies, in the cells that hang"
-    if matrix.subject.price:
-        title += f"; price: {matrix.subject.price} over that of the cheapest cure, median"
+    if metrics:
+        title += f"; price: {', '.join(metrics)} over that of the cheapest cure, median"
     return Sheet(title=title, header=header, rows=tuple(rows))
 
 

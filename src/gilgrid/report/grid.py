@@ -56,9 +56,9 @@ def grids(matrix: Matrix, judged: Iterable[Judged]) -> list[Grid]:
                     probe=probe.name,
                     group=group,
                     row_axis=axes[0] if len(axes) > 1 else "",
-                    column_axis=axes[1] if len(axes) > 1 else axes[0],
+                    column_axis="".join(axes[1:2] or axes),
                     rows=_ordered(matrix, entries, 0 if len(axes) > 1 else None),
-                    columns=_ordered(matrix, entries, 1 if len(axes) > 1 else 0),
+                    columns=_ordered(matrix, entries, len(axes[:2]) - 1 if axes else None),
                     entries=placed,
                 ),
             )
@@ -67,10 +67,8 @@ def grids(matrix: Matrix, judged: Iterable[Judged]) -> list[Grid]:
 
 def position(cell: Cell) -> tuple[str, str]:
     """Row and column of a cell in its grid."""
-    coordinates = cell.coordinates
-    if len(coordinates) == 1:
-        return "", label(coordinates[0])
-    return label(coordinates[0]), label(coordinates[1])
+    labels = [label(coordinate) for coordinate in cell.coordinates[:2]]
+    return ("", "", *labels)[-2], "".join(labels[-1:])
 
 
 def label(coordinate: Coordinate) -> str:

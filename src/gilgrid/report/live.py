@@ -18,15 +18,15 @@ from gilgrid.report.progress import Progress
 from gilgrid.report.terminal import STYLES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
     from rich.console import Console
 
-    from gilgrid.matrix import Matrix
-    from gilgrid.model import Cell, Record
-    from gilgrid.plan import Job, Plan
+    from gilgrid.matrix import Matrix, Subject
+    from gilgrid.model import Cell, Probe, Record
+    from gilgrid.plan import Plan
     from gilgrid.schedule import Task
 
 _LETTERS = {
@@ -83,45 +83,60 @@ class LiveView:
 
     def _render(self) -> RenderableType:
         progress = self._progress
-        marks = Text("each mark a probe: " + "  ".join(
-            f"{n}\N{NO-BREAK SPACE}{probe.name}" for n, probe in enumerate(self._probes, 1)
-        ), style="dim")  # fmt: skip
+        parts = [part for subject in self._matrix.subjects for part in self._subject(subject)]
         running = Table.grid(padding=(0, 2))
+        height = self._console.height - len(progress.plan.cells)
         # A snapshot: the schedule's thread goes on while rich draws.
-        for task, since in list(progress.running.items())[: max(3, self._console.height - 20)]:
+        for task, since in list(progress.running.items())[: max(3, height)]:
             running.add_row(
                 Text(f"{time.monotonic() - since:5.0f} s", style="cyan"), task.kind, Text(task.name)
             )
         seen = {judged.record.verdict for judged in progress.verdicts.values()}
         letters = Text("  ".join(f"{_LETTERS[verdict]} {verdict}" for verdict in Verdict if verdict in seen))
         summary = Text(progress.summary(), style="bold")
-        return Group(self._grid(), Text(""), letters, marks, running, summary)
+        return Group(*parts, letters, running, summary)
 
-    def _grid(self) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    def _subject(self, subject: Subject) -> Iterator[RenderableType]:
+        """The grid of a subject, and what its marks are; nothing where none of its cells was chosen."""
+        probes = [probe for probe in self._probes if probe.subject == subject.name]
+        jobs = {(job.cell, job.probe) for job in self._progress.plan.jobs}
         whole = [
-            cell for cell in self._progress.plan.cells if len(cell.coordinates) == len(self._matrix.axes)
+            cell
+            for cell in self._progress.plan.cells
+            if tuple(coordinate.axis for coordinate in cell.coordinates) == subject.axes
+            and any((cell.projected(probe.axes), probe.name) in jobs for probe in probes)
         ]
-        rows = dict.fromkeys(
-            (cell.python, label(cell.coordinates[0])) for cell in _sorted(self._matrix, whole)
-        )
-        columns = dict.fromkeys(_rest(cell) for cell in _sorted(self._matrix, whole))
-        table.add_column(" \\ ".join(axis.name for axis in self._matrix.axes[:2]))
+        if whole:
+            yield self._grid(subject, probes, _sorted(self._matrix, whole), jobs)
+            numbered = (f"{n}\N{NO-BREAK SPACE}{probe.name}" for n, probe in enumerate(probes, 1))
+            yield Text("each mark a probe: " + "  ".join(numbered), style="dim")
+            yield Text("")
+
+    def _grid(
+        self,
+        subject: Subject,
+        probes: Sequence[Probe],
+        whole: Sequence[Cell],
+        jobs: Collection[tuple[Cell, str]],
+    ) -> Table:
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        rows = dict.fromkeys((cell.python, _first(cell)) for cell in whole)
+        columns = dict.fromkeys(_rest(cell) for cell in whole)
+        table.add_column(" \\ ".join(subject.axes[:2]) or subject.name)
         for column in columns:
             table.add_column(column or "all", no_wrap=True)
-        by_place = {(cell.python, label(cell.coordinates[0]), _rest(cell)): cell for cell in whole}
-        jobs: dict[tuple[Cell, str], Job] = {(job.cell, job.probe): job for job in self._progress.plan.jobs}
+        by_place = {(cell.python, _first(cell), _rest(cell)): cell for cell in whole}
         for python, row in rows:
             marks = []
             for column in columns:
                 cell = by_place.get((python, row, column))
-                marks.append(self._marks(jobs, cell) if cell else Text(""))
+                marks.append(self._marks(probes, jobs, cell) if cell else Text(""))
             table.add_row(f"{row}  (Python {python})" if self._matrix.pythons else row, *marks)
         return table
 
-    def _marks(self, jobs: dict[tuple[Cell, str], Job], cell: Cell) -> Text:
+    def _marks(self, probes: Sequence[Probe], jobs: Collection[tuple[Cell, str]], cell: Cell) -> Text:
         text = Text()
-        for probe in self._probes:
+        for probe in probes:
             place = cell.projected(probe.axes), probe.name
             judged = self._progress.verdicts.get(place)
             if judged:
@@ -138,6 +153,10 @@ def _sorted(matrix: Matrix, cells: Sequence[Cell]) -> list[Cell]:
         return Version(cell.python), cell.is_crossed, places
 
     return sorted(cells, key=key)
+
+
+def _first(cell: Cell) -> str:
+    return label(cell.coordinates[0]) if cell.coordinates else ""
 
 
 def _rest(cell: Cell) -> str:

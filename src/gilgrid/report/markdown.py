@@ -27,7 +27,7 @@ def markdown(matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet] =
         if differing
         else f"All {len(judged)} verdicts are as expected."
     )
-    lines = [f"## {matrix.subject.name}: {outcome}", ""]
+    lines = [f"## {matrix.title}: {outcome}", ""]
     lines += [f"- {_escaped(entry.difference)}" for entry in differing]
     for grid in grids(matrix, judged):
         lines += ["", f"### {_escaped(grid.title)}", "", *_table(grid)]

@@ -44,7 +44,7 @@ def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, 
     """For machines."""
     return {
         "schema": 1,
-        "subject": matrix.subject.name,
+        "subjects": [subject.name for subject in matrix.subjects],
         "cells": [str(cell) for cell in plan.cells],
         "environments": [
             {"python": pins.python, "requirements": list(pins.requirements), "cached": stands}
@@ -62,6 +62,7 @@ def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, 
             {
                 "cell": str(entry.job.cell),
                 "probe": entry.job.probe,
+                "subject": matrix.probe(entry.job.probe).subject,
                 "build": entry.build_key,
                 "verdict": entry.record.verdict if entry.record else None,
             }
@@ -81,14 +82,18 @@ _LOOK: dict[str, Any] = {
 
 def _environments(matrix: Matrix, found: Sequence[Prospect]) -> dict[Pins, bool]:
     """What probes run in, and, where a build is to be made, what it is built in."""
-    pins = {run_pins(matrix, entry.job.cell): bool(entry.environment) for entry in found}
+    pins = {
+        run_pins(matrix, matrix.subject_of(entry.job.probe), entry.job.cell): bool(entry.environment)
+        for entry in found
+    }
     for key, entries in _builds(found).items():
         first = entries[0]
-        inputs = input_pins(matrix, first.job.cell)
+        subject = matrix.subject_of(first.job.probe)
+        inputs = input_pins(matrix, subject, first.job.cell)
         if inputs:
             pins.setdefault(inputs, key is not None)
         if key and not first.build:
-            pins.setdefault(build_pins(matrix, first.job.cell), False)
+            pins.setdefault(build_pins(matrix, subject, first.job.cell), False)
     return pins
 
 

@@ -40,7 +40,7 @@ def svg(matrix: Matrix, judged: Sequence[Judged]) -> str:
     tables = terminal.tables(matrix, judged)
     console.width = Measurement.get(console, console.options, tables).maximum
     console.print(tables)
-    drawn = console.export_svg(title=f"{matrix.subject.name}: gilgrid", theme=_THEME)
+    drawn = console.export_svg(title=f"{matrix.title}: gilgrid", theme=_THEME)
     # The fonts come from elsewhere: a page that shows the picture would have to fetch them.
     without = re.sub(r"@font-face\s*\{.*?\}\s*", "", drawn, flags=re.DOTALL)
     return without.replace("Fira Code", "ui-monospace").rstrip() + "\n"
