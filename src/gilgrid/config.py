@@ -327,7 +327,7 @@ def _rule(table: Table, probes: list[str], at_run: list[str], selectable: tuple[
         build=_specifiers(table, selectable, ["probe", "verdict", "cause", "because", "run"]),
     )
     of_cause = Verdict.TIMEOUT if rule.cause is Cause.SPINNING else Verdict.DEADLOCK
-    if rule.cause and rule.verdict is not of_cause:
+    if rule.cause and rule.verdict not in {of_cause, Verdict.FLAKY}:
         table.mistake("cause", f"'{rule.cause}' is of a {of_cause}, not of '{rule.verdict}'")
     return rule
 

@@ -106,5 +106,5 @@ def untried(matrix: Matrix) -> list[str]:
         "write an [[expect]] for the cells where it does"
         for remedy in matrix.remedies
         for probe in remedy.probes
-        if not any(probe in rule.probes and rule.verdict.is_hang for rule in matrix.rules)
+        if not any(probe in rule.probes and rule.expects_a_hang for rule in matrix.rules)
     ]

@@ -101,6 +101,11 @@ class Rule:
     cause: Cause | None = None
     """Of a hang: another cause differs as another verdict does. ``None`` expects any."""
 
+    @property
+    def expects_a_hang(self) -> bool:
+        """Whether it hangs there, or does in some of its repeats."""
+        return self.verdict.is_hang or bool(self.cause)
+
     def matches(self, cell: Cell, probe: str) -> bool:
         """Whether the rule speaks of that probe in that cell."""
         return (

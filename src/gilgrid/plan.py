@@ -71,7 +71,7 @@ def plan(matrix: Matrix, cells: Cells) -> Plan:
     tried = dict.fromkeys(
         _job(matrix, *trial)
         for job in jobs
-        if (rule := matrix.rule(job.cell, job.probe)) and rule.verdict.is_hang
+        if (rule := matrix.rule(job.cell, job.probe)) and rule.expects_a_hang
         for remedy in matrix.remedies
         if (trial := matrix.trial(remedy, job.cell, job.probe))
         and (trial[0].coordinates, trial[1]) not in planned

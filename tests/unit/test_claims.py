@@ -92,6 +92,13 @@ def test_a_change_of_the_environment_is_tried_where_a_hang_is_expected_and_nowhe
     assert tried(ONE_THREAD) == [f"{HANGS} held+one"]
 
 
+def test_what_hangs_in_some_of_its_repeats_is_to_be_cured_as_well() -> None:
+    text = TEXT.replace('"deadlock"', '"flaky"\ncause = "gil-vs-openmp-barrier"') + ONE_THREAD
+    of = config.parse(text, Path("/project/matrix.toml"), shown="matrix.toml")
+
+    assert f"{HANGS} held+one" in map(str, plan(of, combinations(of, "3.11")).jobs)
+
+
 def test_it_is_the_probe_with_that_change_and_the_settings_that_it_had() -> None:
     probe = matrix(ONE_THREAD).probe("held+one")
 
