@@ -66,6 +66,12 @@ class Judgement:
     claims: tuple[Decided, ...] = ()
 
 
+def median(record: Record, metric: str) -> float | None:
+    """What the repeats of a record measured; None where they did not."""
+    values = [attempt.metrics[metric] for attempt in record.attempts if metric in attempt.metrics]
+    return statistics.median(values) if values else None
+
+
 def judge(matrix: Matrix, records: Iterable[Record]) -> Judgement:
     """Judge by all records of a matrix: a part of them could confirm what another part refutes."""
     found = {(record.cell, record.probe): record for record in records}
@@ -104,6 +110,10 @@ def _decided(matrix: Matrix, claim: Claim, found: Found, tried: Sequence[Trial])
         spoken = _within(claim, found)
     elif claim.but_not:
         spoken = _but_not(matrix, claim, found)
+    elif claim.ends:
+        spoken = ((record, record.verdict is claim.ends) for record in _spoken_of(claim, found))
+    elif claim.metric:
+        spoken = _measured(claim, found)
     elif claim.cpus_below is not None:
         spoken = _cpus_below(claim.cpus_below, _hanging(claim, found))
     else:
@@ -146,6 +156,25 @@ def _cpus_below(limit: float, hanging: Iterable[Record]) -> Spoken:
             yield record, max(used) < limit
 
 
+def _spoken_of(claim: Claim, found: Found) -> Iterator[Record]:
+    return (
+        record
+        for record in found.values()
+        if record.probe in claim.probes
+        and admits(claim.only, record.cell)
+        and record.verdict not in _SAYS_NOTHING
+    )
+
+
+def _measured(claim: Claim, found: Found) -> Spoken:
+    """By the median of the repeats: a single one may have been disturbed."""
+    for record in _spoken_of(claim, found):
+        value = median(record, claim.metric)
+        if value is not None:
+            is_enough = claim.at_least is None or value >= claim.at_least
+            yield record, is_enough and (claim.at_most is None or value <= claim.at_most)
+
+
 def _hanging(claim: Claim, found: Found) -> list[Record]:
     return [record for record in found.values() if record.probe in claim.hangs and _hangs(record)]
 
@@ -161,6 +190,5 @@ def _price(matrix: Matrix, hanging: Record, record: Record) -> float | None:
     """What a cure costs; None where it is none, or was measured on another machine than the hang."""
     if record.verdict is not Verdict.OK or record.machine != hanging.machine:
         return None
-    name = matrix.subject_of(hanging.probe).price
-    values = [attempt.metrics[name] for attempt in record.attempts if name in attempt.metrics]
-    return statistics.median(values) if values and min(values) > 0 else None
+    price = median(record, matrix.subject_of(hanging.probe).price)
+    return price if price and price > 0 else None

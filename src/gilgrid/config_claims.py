@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 
 from gilgrid import read
 from gilgrid.matrix import TRIED, Claim, Remedy
-from gilgrid.model import Stage
+from gilgrid.model import Stage, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from gilgrid.model import Probe
     from gilgrid.read import Table
 
-_TESTS = ("within", "but-not", "cpus-below", "cured-by")
+_OF_HANGS = ("within", "but-not", "cpus-below", "cured-by")
+_OF_PROBES = ("ends", "metric")
+_BOUNDS = ("at-least", "at-most")
 
 
 def remedy(table: Table, axes: Sequence[Axis], probes: Sequence[Probe]) -> tuple[Remedy, tuple[Probe, ...]]:
@@ -98,19 +100,26 @@ def claim(
     def one_or_several(value: Any) -> tuple[str, ...]:
         return read.list_of(known, least=1)(value) if isinstance(value, list) else (known(value),)
 
-    tests = [key for key in table.rest() if key in _TESTS]
+    keys = set(table.rest())
+    tests = [key for key in (*_OF_HANGS, *_OF_PROBES) if key in keys]
+    is_of_hangs = bool(tests) and tests[0] in _OF_HANGS
     found = Claim(
         text=table.take("text", read.text, "", required=True),
         source=table.take("source", read.text, "", required=True),
-        hangs=table.take("hangs", one_or_several, (), required=bool(tests)),
+        hangs=table.take("hangs", one_or_several, (), required=is_of_hangs),
+        probes=table.take("probe", one_or_several, (), required=bool(tests) and not is_of_hangs),
         but_not=table.take("but-not", known, ""),
         cpus_below=table.take("cpus-below", read.positive, None),
         cured_by=table.take("cured-by", read.known("remedy", remedies), ""),
         within=_within(table.table("within"), [axis.name for axis in axes]),
+        only=_within(table.table("only"), [axis.name for axis in axes]),
+        ends=table.take("ends", read.one_of(v for v in Verdict if v is not Verdict.ERROR), None),
+        metric=table.take("metric", read.text, ""),
+        at_least=table.take("at-least", read.number, None),
+        at_most=table.take("at-most", read.number, None),
     )
-    table.close(["text", "source", "hangs", *_TESTS])
-    if len(tests) > 1:
-        table.mistake(tests[1], f"a claim is tested in one way, and it has {tests[0]} already")
+    table.close(["text", "source", "hangs", "probe", "only", *_OF_HANGS, *_OF_PROBES, *_BOUNDS])
+    _check_words(table, keys, tests)
     if "within" in tests and not found.within and table.mistakes_so_far == before:
         table.mistake("within", "name an axis, as in within = { cython = '>=3.0' }")
     if table.mistakes_so_far == before and named:
@@ -118,9 +127,32 @@ def claim(
     return found
 
 
+def _check_words(table: Table, keys: Collection[str], tests: Sequence[str]) -> None:
+    """That what it says makes one test, or none."""
+    if len(tests) > 1:
+        table.mistake(tests[1], f"a claim is tested in one way, and it has {tests[0]} already")
+    has_bound = any(bound in keys for bound in _BOUNDS)
+    if "metric" in tests and not has_bound:
+        table.mistake("metric", "give at-least, at-most, or both")
+    if "metric" not in tests and has_bound:
+        table.mistake(
+            "at-least" if "at-least" in keys else "at-most", "of which metric? name it: metric = '...'"
+        )
+    if tests and tests[0] in _OF_HANGS:
+        astray, instead = [key for key in ("probe", "only") if key in keys], "hangs"
+    else:
+        astray, instead = [key for key in ("hangs",) if key in keys and tests], "probe"
+    if astray:
+        table.mistake(astray[0], f"does not go with {tests[0]}, which has {instead}")
+
+
 def _check_claim(
     table: Table, found: Claim, named: Mapping[str, Probe], remedies: Mapping[str, Remedy | None]
 ) -> None:
+    for probe in (named[name] for name in found.probes):
+        for axis in found.only:
+            if axis not in (*probe.axes, "python"):
+                table.mistake(f"only {axis}", f"the probe '{probe.name}' does not depend on it")
     for probe in (named[name] for name in found.hangs):
         for axis in found.within:
             if axis not in (*probe.axes, "python"):

@@ -144,12 +144,12 @@ class Remedy:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """A sentence about hangs, and what would refute it; of the four ways to test it, it has one or none."""
+    """A sentence, and what would refute it; of the six ways to test it, it has one or none."""
 
     text: str
     source: str
     hangs: tuple[str, ...] = ()
-    """The probes that it speaks of."""
+    """The probes that it speaks of, where they hang."""
     within: Specifiers = field(default_factory=dict)
     """They hang in no other cells."""
     but_not: str = ""
@@ -158,6 +158,16 @@ class Claim:
     """They use less than so many CPUs once they hang."""
     cured_by: str = ""
     """The remedy that cures them, wherever they hang."""
+    probes: tuple[str, ...] = ()
+    """The probes that it speaks of, whatever becomes of them."""
+    only: Specifiers = field(default_factory=dict)
+    """In these cells."""
+    ends: Verdict | None = None
+    """They end so."""
+    metric: str = ""
+    """They measure this, within the next two."""
+    at_least: float | None = None
+    at_most: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

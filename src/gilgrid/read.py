@@ -131,6 +131,13 @@ def positive(value: Any) -> float:
     return float(value)
 
 
+def number(value: Any) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} should be a number")
+    return float(value)
+
+
 def seconds(value: Any) -> float:
     """A time with its unit, in seconds."""
     return durations.seconds(value)
@@ -244,12 +251,13 @@ def distinct(versions: tuple[str, ...]) -> tuple[str, ...]:
 
 def one_of(words: Iterable[Any]) -> Callable[[Any], Any]:
     """One of these words, as the member of the enum that it is."""
+    known = tuple(words)
 
     def checked(value: Any) -> Any:
-        for word in words:
+        for word in known:
             if value == word:
                 return word
-        raise ValueError(f"{value!r} is none of {', '.join(map(str, words))}")
+        raise ValueError(f"{value!r} is none of {', '.join(map(str, known))}")
 
     return checked
 

@@ -159,6 +159,8 @@ BUT_NOT = '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\nbut-not = "relea
 CURED = RELEASE + '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\ncured-by = "release"\n'
 IDLE = '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\ncpus-below = 0.05\n'
 OPEN = '[[claim]]\ntext = "t"\nsource = "s"\n'
+CRASHES = '[[claim]]\ntext = "t"\nsource = "s"\nprobe = "released"\nends = "crash"\n'
+SLOW = '[[claim]]\ntext = "t"\nsource = "s"\nprobe = "released"\nmetric = "seconds"\nat-least = 2\n'
 HANG = record(HANGS, "held", Verdict.DEADLOCK)
 OLD = "cp311-cython0.29.37-scipy1.10.1"
 
@@ -186,6 +188,22 @@ def decision(text: str, *records: Record) -> Decided:
         (CURED, [record(HANGS, "released")], Outcome.CONFIRMED),
         (CURED, [record(HANGS, "released", Verdict.DEADLOCK)], Outcome.REFUTED),
         (CURED, [], Outcome.NOT_TESTED),
+        (CRASHES, [record(HANGS, "released", Verdict.CRASH)], Outcome.CONFIRMED),
+        (
+            CRASHES,
+            [record(HANGS, "released", Verdict.CRASH), record(OLD, "released")],
+            Outcome.REFUTED,
+        ),
+        (CRASHES, [record(HANGS, "released", Verdict.BUILD_FAILED)], Outcome.NOT_TESTED),
+        (
+            CRASHES + 'only = {cython = ">=3"}\n',
+            [record(HANGS, "released", Verdict.CRASH), record(OLD, "released")],
+            Outcome.CONFIRMED,
+        ),
+        (SLOW, [record(HANGS, "released", seconds=2.0)], Outcome.CONFIRMED),
+        (SLOW, [record(HANGS, "released", seconds=1.9)], Outcome.REFUTED),
+        (SLOW + "at-most = 3\n", [record(HANGS, "released", seconds=3.5)], Outcome.REFUTED),
+        (SLOW, [record(HANGS, "released")], Outcome.NOT_TESTED),
         (OPEN, [record(HANGS, "released")], Outcome.NOT_TESTED),
     ],
 )
@@ -330,6 +348,12 @@ def test_a_refuted_claim_names_what_refutes_it() -> None:
     assert sheet.rows == (("refuted", f"t\n  {OLD} held: timeout\n  source: s"),)
 
 
+def test_a_claim_about_a_metric_tells_what_was_measured() -> None:
+    (sheet,) = sheets(SLOW, [record(HANGS, "released", seconds=1.9)])
+
+    assert f"{HANGS} released: seconds 1.9\n" in sheet.rows[0][1]
+
+
 def test_only_in_full_are_all_cells_named() -> None:
     others = [record(f"cp3{n}-cython0.29.37-scipy1.10.1", "held", Verdict.TIMEOUT) for n in range(9, 13)]
 
@@ -441,6 +465,34 @@ def test_a_table_of_remedies_counts_what_they_cure() -> None:
         (
             BUT_NOT.replace('hangs = "held"\n', ""),
             "matrix.toml: [[claim]] 1 hangs: is missing",
+        ),
+        (CRASHES.replace('probe = "released"\n', ""), "matrix.toml: [[claim]] 1 probe: is missing"),
+        (
+            CRASHES.replace('"crash"', '"crashes"'),
+            (
+                "matrix.toml: [[claim]] 1 ends: 'crashes' is none of ok, wrong, failed, crash, deadlock, "
+                "timeout, flaky, build-failed, unavailable"
+            ),
+        ),
+        (
+            CRASHES + 'hangs = "held"\n',
+            "matrix.toml: [[claim]] 1 hangs: does not go with ends, which has probe",
+        ),
+        (
+            BUT_NOT + 'probe = "held"\n',
+            "matrix.toml: [[claim]] 1 probe: does not go with but-not, which has hangs",
+        ),
+        (
+            SLOW.replace("at-least = 2\n", ""),
+            "matrix.toml: [[claim]] 1 metric: give at-least, at-most, or both",
+        ),
+        (
+            CRASHES + "at-most = 2\n",
+            "matrix.toml: [[claim]] 1 at-most: of which metric? name it: metric = '...'",
+        ),
+        (
+            SLOW.replace("at-least = 2", 'at-least = "2"'),
+            "matrix.toml: [[claim]] 1 at-least: '2' should be a number",
         ),
     ],
 )

@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gilgrid.claims import Outcome
+from gilgrid.claims import Outcome, median
 from gilgrid.printable import line
 
 if TYPE_CHECKING:
@@ -122,7 +122,14 @@ def _cured(tried: Sequence[Trial]) -> str:
 
 def _because(decided: Decided, *, in_full: bool) -> list[str]:
     records = decided.against or decided.supporting
-    named = list(dict.fromkeys(f"{record.cell} {record.probe}: {record.verdict}" for record in records))
+    metric = decided.claim.metric
+    named = list(
+        dict.fromkeys(
+            f"{record.cell} {record.probe}: "
+            + (f"{metric} {median(record, metric):.3g}" if metric else record.verdict)
+            for record in records
+        )
+    )
     shown = named if in_full else named[:_FEW]
     left = len(named) - len(shown)
     return [
