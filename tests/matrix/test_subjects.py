@@ -59,6 +59,7 @@ command = ["python", "-m", "tiny.probe", "well", "{name}"]
 
 
 def test_each_subject_is_built_and_run_along_its_own_axes(project: Project) -> None:
+    project.change_source()
     project.write(SUBJECTS + AXES + PROBES, head="")
 
     done = project.run()

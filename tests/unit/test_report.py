@@ -406,6 +406,31 @@ def test_the_live_view_marks_each_verdict() -> None:
     assert "T" in lived(matrix(), [record("cp311-cython0.29.37-scipy1.9.3", Verdict.TIMEOUT)]).splitlines()[2]
 
 
+def test_the_live_view_has_a_grid_for_each_subject_with_its_own_probes() -> None:
+    both = (
+        SUBJECT.replace("[subject]", '[[subject]]\naxes = ["scipy"]')
+        + '[[subject]]\nname = "plain"\nsource = "plain==1.0"\naxes = []\n'
+        + SCIPY
+        + "".join(
+            probe.replace("command", f'subject = "{of}"\ncommand')
+            for probe, of in ((HELD, "tiny"), (RELEASED, "plain"))
+        )
+    )
+
+    shown = lived(matrix(both), [record("cp311", probe="released")])
+
+    assert "each mark a probe: 1\N{NO-BREAK SPACE}held\n" in shown.replace("  ", "")
+    assert "1\N{NO-BREAK SPACE}released" in shown
+    assert [line.strip() for line in shown.splitlines() if line.strip() == "●"]
+
+
+def test_the_live_view_counts_the_trials_of_remedies() -> None:
+    remedy = '[[remedy]]\nname = "one"\ntext = "ONE=1"\nprobes = ["held"]\nenv = {ONE = "1"}\n'
+    of = matrix(TWO + RULE.replace('"timeout"', '"deadlock"') + remedy)
+
+    assert "remedies: 0 of 3 trials" in lived(of, [])
+
+
 def plain(of: Matrix, records: Sequence[Record], *tasks: Task) -> list[str]:
     console = Console(file=io.StringIO(), width=40)
     log = PlainLines(console, of, plan(of, combinations(of, "3.11")), [])

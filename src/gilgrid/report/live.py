@@ -94,7 +94,13 @@ class LiveView:
         seen = {judged.record.verdict for judged in progress.verdicts.values()}
         letters = Text("  ".join(f"{_LETTERS[verdict]} {verdict}" for verdict in Verdict if verdict in seen))
         summary = Text(progress.summary(), style="bold")
-        return Group(*parts, letters, running, summary)
+        return Group(*parts, letters, self._remedies(), running, summary)
+
+    def _remedies(self) -> Text:
+        """How many trials of remedies are done: they have no marks."""
+        tried = [job for job in self._progress.plan.jobs if job.probe in self._matrix.tried]
+        done = sum((job.cell, job.probe) in self._progress.verdicts for job in tried)
+        return Text(f"remedies: {done} of {len(tried)} trials" if tried else "", style="dim")
 
     def _subject(self, subject: Subject) -> Iterator[RenderableType]:
         """The grid of a subject, and what its marks are; nothing where none of its cells was chosen."""
