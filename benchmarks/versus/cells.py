@@ -1,0 +1,50 @@
+"""Cells of the bundled matrix for benchmarks: gilgrid's own environments and builds, to run a script in."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gilgrid import config, files
+from gilgrid.plan import Pins, build_pins, input_pins, run_pins
+from gilgrid.records import Records
+from gilgrid.workshop import Workshop
+
+if TYPE_CHECKING:
+    from gilgrid.environments import Environment, Environments
+    from gilgrid.model import Cell
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command(subject: str, coordinates: str, *further: str) -> tuple[list[str], dict[str, str]]:
+    """The Python of a cell, ``cython3.0.12-scipy1.10.1``, and the variables that it runs with.
+
+    ``further`` requirements are installed beside what the subject needs. Builds what is not built yet.
+    """
+    matrix = config.load(ROOT / "matrix.toml")
+    workshop = Workshop.of(matrix, Records.of(ROOT), files.cache_folder())
+    cell = _cell(workshop, coordinates)
+    of = next(one for one in matrix.subjects if one.name == subject)
+    environments = workshop.environments
+    inputs = input_pins(matrix, of, cell)
+    beside = environments.obtain(run_pins(matrix, of, cell))
+    key = workshop.builds.key(of, cell, beside.abi, environments.obtain(inputs) if inputs else None)
+    build = workshop.builds.existing(key) or workshop.builds.obtain(
+        matrix.recipe(of, cell), key, environments.obtain(build_pins(matrix, of, cell))
+    )
+    environment = _with(environments, run_pins(matrix, of, cell), further)
+    return [str(environment.folder / "bin" / "python")], environment.variables(build.site)
+
+
+def _cell(workshop: Workshop, coordinates: str) -> Cell:
+    cells = [cell for cell in workshop.plan().cells if str(cell).partition("-")[2] == coordinates]
+    if not cells:
+        sys.exit(f"no cell of matrix.toml is {coordinates}")
+    return cells[0]
+
+
+def _with(environments: Environments, pins: Pins, further: tuple[str, ...]) -> Environment:
+    wanted = tuple(sorted({*pins.requirements, *further}))
+    return environments.obtain(Pins(python=pins.python, requirements=wanted))
