@@ -1,4 +1,4 @@
-"""What ``exception_check.py`` runs inside a cell: for each line ``size count threads``, seconds per problem."""
+"""What ``exception_check.py`` runs inside a cell: for each line ``size count threads``, seconds a problem."""
 
 from __future__ import annotations
 
