@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gilgrid import config, files
-from gilgrid.plan import Pins, build_pins, input_pins, run_pins
+from gilgrid.pins import Pins, build_pins, input_pins, run_pins
 from gilgrid.records import Records
 from gilgrid.workshop import Workshop
 

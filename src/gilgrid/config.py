@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from gilgrid import config_claims, expectations, plan, read
+from gilgrid import config_claims, config_subjects, expectations, plan, read
 from gilgrid.errors import MistakesError
 from gilgrid.evidence import Cause
-from gilgrid.matrix import Axis, Cross, Matrix, Remedy, Rule, Settings, Specifiers, Subject
+from gilgrid.matrix import Axis, Cross, Matrix, Remedy, Rule, Specifiers, Subject
 from gilgrid.model import Probe, Stage, Verdict
 from gilgrid.read import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
+    from pathlib import Path
 
 T = TypeVar("T")
 
@@ -69,13 +68,13 @@ def _matrix(root: Table, path: Path) -> Matrix:
             pythons = table.take("versions", read.list_of(read.python, least=1), (), required=True)
             table.close(["versions"])
         else:
-            axes.append(_axis(table, name))
+            axes.append(config_subjects.axis(table, name))
             if axes[-1].name in {axis.name for axis in axes[:-1]}:
                 table.mistake("", f"'{axes[-1].name}' is already an axis; case, '-', '_' and '.' are all one")
     if not axes:
         axes_table.mistake("", "at least one axis is needed, as in [axes.cython] versions = ['3.0.12']")
     are_axes_sound = not root.mistakes_so_far
-    subjects = _subjects(subject_tables, axes, path.parent)
+    subjects = config_subjects.subjects(subject_tables, axes, path.parent)
     are_subjects_sound = not root.mistakes_so_far
     names = tuple(axis.name for axis in axes)
     selectable = (*names, "python")
@@ -138,125 +137,6 @@ def _sound(tables: list[Table], entry: Callable[[Table], T]) -> tuple[T, ...]:
     return tuple(found)
 
 
-def _subjects(tables: list[Table], axes: list[Axis], project: Path) -> tuple[Subject, ...]:
-    subjects: list[Subject] = []
-    for table in tables:
-        subject = _subject(table, axes, project)
-        if subject.name and subject.name in {known.name for known in subjects}:
-            table.mistake("name", f"'{subject.name}' is already the name of another subject")
-        subjects.append(subject)
-    unused = [axis.name for axis in axes if not any(axis.name in subject.axes for subject in subjects)]
-    if unused and tables and not tables[0].mistakes_so_far:
-        tables[0].mistake("axes", f"no subject has the axis '{unused[0]}'; name it here, or remove it")
-    return tuple(subjects)
-
-
-def _subject(table: Table, axes: list[Axis], project: Path) -> Subject:
-    def source(value: Any) -> Path | str:
-        text = read.text(value)
-        if _is_folder(project / text):
-            if not (project / text / "pyproject.toml").is_file():
-                raise ValueError(f"the folder '{text}' has no pyproject.toml")
-            return (project / text).resolve()
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            raise ValueError(f"'{text}' is neither a folder beside this file nor a requirement") from None
-        pins = [one for one in requirement.specifier if one.operator == "==" and "*" not in one.version]
-        if not pins:
-            raise ValueError(
-                f"there is no folder '{text}'; a requirement needs its version, as {requirement.name}==1.0"
-            )
-        return text
-
-    nowhere: Path | str = ""
-    name = table.take("name", read.text, "", required=True)
-    if name and table.name.startswith("[["):
-        table.name = f"{table.name} ('{name}')"
-    where = table.take("source", source, nowhere, required=True)
-    own = table.take("axes", read.list_of(read.known("axis", [a.name for a in axes])), None)
-    own = tuple(axis.name for axis in axes if own is None or axis.name in own)
-    built = tuple(axis.name for axis in axes if axis.name in own and Stage.BUILD in axis.stages)
-    subject = Subject(
-        name=name,
-        source=where,
-        axes=own,
-        build_axes=_in_order(built, table.take("build-axes", read.list_of(read.known("axis", built)), built)),
-        **(_declared(where, table) if isinstance(where, Path) else {}),
-        build_requires=table.take("build-requires", read.list_of(read.requirement), ()),
-        run_requires=table.take("run-requires", read.list_of(read.requirement), ()),
-        build_settings=_settings(table),
-        price=table.take("price", read.text, ""),
-    )
-    table.close(
-        ["name", "source", "axes", "build-axes", "build-requires", "run-requires", "build-settings", "price"]
-    )
-    return subject
-
-
-def _settings(table: Table) -> Settings:
-    nothing: Mapping[str, str] = {}
-    return tuple(table.take("build-settings", read.texts, nothing).items())
-
-
-def _in_order(all_names: tuple[str, ...], some: Collection[str]) -> tuple[str, ...]:
-    return tuple(name for name in all_names if name in some)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a name that no folder can have, as it is too long
-        return False
-
-
-def _declared(folder: Path, table: Table) -> dict[str, Any]:
-    """What the subject's own ``pyproject.toml`` says of its needs at run time."""
-    try:
-        declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        project = read.mapping(declared.get("project", {}))
-        return {
-            "dependencies": read.list_of(read.requirement)(project.get("dependencies", [])),
-            "requires_python": read.specifier(project.get("requires-python", ">=3.8")),
-        }
-    except (OSError, ValueError) as error:
-        table.mistake("source", f"{folder.name}/pyproject.toml cannot be used: {error}")
-        return {}
-
-
-def _axis(table: Table, written: str) -> Axis:
-    def versions(value: Any) -> tuple[str, ...]:
-        return read.distinct(read.list_of(read.version, least=1)(value))
-
-    name = written
-    try:
-        name = read.axis(written)
-    except ValueError as error:
-        table.mistake("", str(error))
-    axis = Axis(
-        name=name,
-        versions=table.take("versions", versions, (), required=True),
-        stages=frozenset(table.take("stages", read.list_of(read.one_of(Stage), least=1), tuple(Stage))),
-        build_inputs=table.take("build-inputs", read.list_of(read.pattern), ()),
-        build_settings=_settings(table),
-    )
-    if axis.build_inputs and Stage.BUILD not in axis.stages:
-        table.mistake("build-inputs", "this axis is not there at build time; see its stages")
-    if axis.build_settings:
-        if axis.stages != {Stage.BUILD}:
-            table.mistake(
-                "build-settings", "what a build is told is there at build time alone: stages = ['build']"
-            )
-        if axis.build_inputs:
-            table.mistake("build-inputs", "an axis with build-settings is no package, and has no files")
-        if not any("{version}" in value for _, value in axis.build_settings):
-            table.mistake(
-                "build-settings", "no value has {version} in it, so all versions are the same build"
-            )
-    table.close(["versions", "stages", "build-inputs", "build-settings"])
-    return axis
-
-
 def _probe(
     table: Table, subjects: tuple[Subject, ...], selectable: tuple[str, ...], project: Path
 ) -> tuple[Probe, Specifiers]:
@@ -276,7 +156,7 @@ def _probe(
     probe = Probe(
         name=name,
         command=table.take("command", read.list_of(_argument, least=1), ("true",), required=True),
-        axes=_in_order(axes, table.take("axes", read.list_of(read.known("axis", axes), least=1), axes)),
+        axes=table.take("axes", read.some_of("axis", axes, least=1), axes),
         subject=own,
         threads=table.take("threads", read.count, 1),
         deadline_s=table.take("deadline", read.seconds, 20.0),

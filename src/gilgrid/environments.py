@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gilgrid.interpreters import Interpreter, Interpreters
-    from gilgrid.plan import Pins
+    from gilgrid.pins import Pins
 
 _DEADLINE_S = 900.0
 # A version that has no wheel today rarely has one tomorrow, but it may.

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from gilgrid import durations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -272,6 +272,17 @@ def known(kind: str, names: Collection[str]) -> Callable[[Any], str]:
         near = difflib.get_close_matches(str(value), names, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names)}"
         raise ValueError(f"there is no {kind} {value!r}; {hint}")
+
+    return checked
+
+
+def some_of(kind: str, names: Sequence[str], *, least: int = 0) -> Callable[[Any], tuple[str, ...]]:
+    """A list of some of these names, in their order."""
+    listed = list_of(known(kind, names), least=least)
+
+    def checked(value: Any) -> tuple[str, ...]:
+        found = listed(value)
+        return tuple(name for name in names if name in found)
 
     return checked
 

@@ -12,7 +12,8 @@ from gilgrid.errors import BuildFailedError, GilgridError, UnavailableError
 from gilgrid.machine import machine
 from gilgrid.model import Record, Verdict, agreed
 from gilgrid.packages import installed
-from gilgrid.plan import command, run_pins
+from gilgrid.pins import run_pins
+from gilgrid.plan import command
 from gilgrid.workshop import inputs_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gilgrid import packages, probes
 from gilgrid.errors import CancelledError, GilgridError, RecordNotKeptError
-from gilgrid.plan import build_pins, command, input_pins, run_pins
+from gilgrid.pins import build_pins, input_pins, run_pins
+from gilgrid.plan import command
 from gilgrid.recording import measured, not_measured
 from gilgrid.schedule import Schedule, Task
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from gilgrid.environments import Environment, Environments
     from gilgrid.matrix import Subject
     from gilgrid.model import Record
-    from gilgrid.plan import Job, Pins
+    from gilgrid.pins import Pins
+    from gilgrid.plan import Job
     from gilgrid.workshop import Workshop
 
 # Parked probes cost no CPU, but each of them, with its supervisor, costs memory.

@@ -13,7 +13,8 @@ from gilgrid.builds import Build, Builds
 from gilgrid.environments import Environment, Environments
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.interpreters import Interpreters, downloadable
-from gilgrid.plan import Job, Pins, Plan, files_read, input_pins, place, plan, run_pins
+from gilgrid.pins import Pins, input_pins, run_pins
+from gilgrid.plan import Job, Plan, files_read, place, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,17 +9,8 @@ import pytest
 
 from gilgrid import config
 from gilgrid.model import Cell, Probe
-from gilgrid.plan import (
-    Pins,
-    build_pins,
-    combinations,
-    command,
-    input_pins,
-    place,
-    plan,
-    run_pins,
-    spread,
-)
+from gilgrid.pins import Pins, build_pins, input_pins, run_pins
+from gilgrid.plan import combinations, command, place, plan, spread
 from gilgrid.selection import select
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import pytest
 from gilgrid import config
 from gilgrid.errors import MistakesError
 from gilgrid.model import Cell
-from gilgrid.plan import build_pins, combinations, input_pins, place, plan, run_pins
+from gilgrid.pins import build_pins, input_pins, run_pins
+from gilgrid.plan import combinations, place, plan
 
 if TYPE_CHECKING:
     from gilgrid.matrix import Matrix

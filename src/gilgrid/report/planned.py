@@ -9,13 +9,14 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gilgrid.plan import build_pins, input_pins, run_pins
+from gilgrid.pins import build_pins, input_pins, run_pins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilgrid.matrix import Matrix
-    from gilgrid.plan import Pins, Plan
+    from gilgrid.pins import Pins
+    from gilgrid.plan import Plan
     from gilgrid.workshop import Prospect
 
 _INPUTS_UNREAD = "not known yet: its inputs are read when the environment stands"
