@@ -469,6 +469,43 @@ def processes() -> Iterator[Target]:
         )
 
 
+# ---- Commands with a time limit ----
+
+LIMITS = "{programs}/limits.py"
+
+
+def limits() -> Iterator[Target]:
+    polled = Target(  # who polls sleeps in between: it may read some day
+        name="limits-polled",
+        about="a child that writes into a full pipe is polled, and is read when it has ended",
+        argv=("{python}", LIMITS, "polled"),
+        verdict="timeout",
+        twin="limits-polled-fixed",
+    )
+    yield polled
+    yield fixed(polled)
+    yield from hang("limits-waited", "the same, waited for without a limit", f"{LIMITS} waited", "full-pipe")
+    yield live(
+        "limits-polled-gives-up",
+        "the same, polled for some seconds and then killed",
+        f"{LIMITS} polled-gives-up",
+    )
+    escaped = Target(  # that one sleeps: it will end
+        name="limits-escaped",
+        about="a process group is killed, who has left it sleeps and holds the pipe that is read to its end",
+        argv=("{python}", LIMITS, "escaped"),
+        verdict="timeout",
+        twin="limits-escaped-fixed",
+    )
+    yield escaped
+    yield fixed(escaped)
+    for scenario, about in (
+        ("escaped-hung", "the same, and that one locks a lock twice"),
+        ("child-killed", "a child is killed, its child locks a lock twice and holds the pipe that is read"),
+    ):
+        yield from hang(f"limits-{scenario}", about, f"{LIMITS} {scenario}", "self-deadlock")
+
+
 # ---- Shells ----
 
 LOCKED_TWICE = '"{python}" "{programs}/locks.py" lock-twice'
@@ -676,4 +713,6 @@ def by_name(*families: Iterable[Target]) -> dict[str, Target]:
     return found
 
 
-TARGETS = by_name(openmp(), native(), locks(), processes(), shells(), waiting(), serving(), working())
+TARGETS = by_name(
+    openmp(), native(), locks(), processes(), limits(), shells(), waiting(), serving(), working()
+)
