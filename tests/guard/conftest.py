@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,12 +76,26 @@ class Witness:
         assert not self.holders()
         assert self.marked() == []
 
-    def clean_up(self) -> None:
-        """For tests that fail: end what they left."""
+    def wait_until_left(self, names: list[str]) -> None:
+        """Wait until of all that have entered those live that are called so, and nobody else."""
+        until = time.monotonic() + PATIENCE_S
+        while (left := self._left()) != names or bool(names) != self.holders():
+            assert time.monotonic() < until, f"not {names} are left but {left}"
+            time.sleep(0.01)
+
+    def _left(self) -> list[str]:
+        called = {int(pid): name for name, pid, _ in self.entered()}
+        return sorted(called[pid] for pid in self.marked() if pid in called)
+
+    def end(self) -> None:
+        """End what is left, for tests that leave something or fail."""
         for number in (signal.SIGSTOP, signal.SIGSTOP, signal.SIGKILL, signal.SIGKILL):
             for pid in self.marked():
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
+
+    def clean_up(self) -> None:
+        self.end()
         os.close(self._fd)
 
 
