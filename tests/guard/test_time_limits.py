@@ -7,6 +7,7 @@ tested in test_ending_a_tree.py; docs/ending-a-command.md names the tests of bot
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import select
 import signal
@@ -172,3 +173,15 @@ def test_who_polls_a_writer_into_a_full_pipe_is_told_of_and_not_called_deadlocke
     assert poller.waits_for in ("for some time to pass", "for nothing: it runs")  # it wakes 20 times a second
     assert not poller.dead
     assert (writer.waits_for, writer.released_by, writer.dead) == ("to write", (poller.tid,), False)
+
+
+def test_the_page_about_it_names_tests_that_there_are() -> None:
+    page = (ROOT / "docs" / "ending-a-command.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", page))
+    there = {
+        name
+        for file in Path(__file__).parent.glob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert named
+    assert named <= there
