@@ -70,7 +70,9 @@ def measured(size: int, options: argparse.Namespace, bare: Callable[..., None]) 
         joblib.Parallel(2) as processes,
         joblib.Parallel(2, prefer="threads") as threads,
     ):
-        everyone = sides(d, e, options.binding, bare, pool, processes, threads)
+        everyone = sides(
+            d, e, binding=options.binding, bare=bare, pool=pool, processes=processes, threads=threads
+        )
         chosen = {name: side for name, side in everyone.items() if name.startswith(("kernel", options.only))}
         # A side that is slow solves fewer problems in a turn, so that all turns are about as long.
         shares = {name: share(side, count, options.work) for name, side in chosen.items()}
