@@ -62,7 +62,9 @@ def measured(size: int, options: argparse.Namespace, bare: Callable[..., None]) 
     """Seconds per problem of order ``size``, by side, each the median of its turns."""
     rng = np.random.default_rng(size)
     few = rng.standard_normal((64, size)), rng.standard_normal((64, size - 1))
-    per_problem = seconds(partial(kernel, *few, binding=options.binding, threads=1), 64)
+    alone = partial(kernel, *few, binding=options.binding, threads=1)
+    alone()
+    per_problem = seconds(alone, 64)
     count = max(LEAST_PROBLEMS, int(options.work / per_problem))
     d, e = rng.standard_normal((count, size)), rng.standard_normal((count, size - 1))
     with (
@@ -168,10 +170,12 @@ def compiled() -> Callable[..., None]:
 
 def share(side: Callable[[int], object], count: int, turn_s: float) -> int:
     """How many problems the side solves in a turn of about that long; the first call starts what it keeps."""
-    first = min(count, LEAST_PROBLEMS)
-    side(first)
-    per_problem = seconds(partial(side, first), first)
-    return max(first, min(count, int(turn_s / per_problem)))
+    number = min(count, LEAST_PROBLEMS)
+    side(number)
+    # What a few problems take is mostly what it takes to begin.
+    while number < count and (took := number * seconds(partial(side, number), number)) < turn_s / 2:
+        number = min(count, max(2 * number, int(number * min(8, turn_s / 2 / took))))
+    return number
 
 
 def seconds(side: Callable[[], object], count: int) -> float:
