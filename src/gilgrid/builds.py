@@ -193,7 +193,8 @@ class Builds:
 def source_digest(subject: Subject) -> str:
     """A digest of the subject's own files, or of its requirement."""
     if subject.folder is None:
-        return files.digest(str(subject.source))
+        # Before 2026-11 pip's own cache could stand in for a build with other versions.
+        return files.digest(str(subject.source), "built anew")
     return files.digest_of_files(subject.folder, files.source_files(subject.folder))
 
 
@@ -241,7 +242,8 @@ def _compile(subject: Subject, draft: Path, environment: Environment) -> str:
     else:
         argv = (
             str(environment.python), "-m", "pip", "wheel", "--no-build-isolation", "--no-deps",
-            "--no-binary=:all:", "--no-input", "--disable-pip-version-check", "--verbose",
+            # pip keeps the wheels that it built by their sdist alone, whatever they were built with.
+            "--no-binary=:all:", "--no-cache-dir", "--no-input", "--disable-pip-version-check", "--verbose",
             "--wheel-dir", str(wheel), *settings, str(subject.source),
         )  # fmt: skip
     ending = run(

@@ -111,9 +111,9 @@ def _decided(matrix: Matrix, claim: Claim, found: Found, tried: Sequence[Trial])
     elif claim.but_not:
         spoken = _but_not(matrix, claim, found)
     elif claim.ends:
-        spoken = ((record, record.verdict is claim.ends) for record in _spoken_of(claim, found))
+        spoken = ((record, record.verdict is claim.ends) for record in _spoken_of(matrix, claim, found))
     elif claim.metric:
-        spoken = _measured(claim, found)
+        spoken = _measured(matrix, claim, found)
     elif claim.cpus_below is not None:
         spoken = _cpus_below(claim.cpus_below, _hanging(claim, found))
     else:
@@ -140,10 +140,13 @@ def _within(claim: Claim, found: Found) -> Spoken:
 
 
 def _but_not(matrix: Matrix, claim: Claim, found: Found) -> Spoken:
-    other = matrix.probe(claim.but_not)
-    yield from ((record, False) for record in found.values() if record.probe == other.name and _hangs(record))
+    other = claim.but_not
+    yield from ((record, False) for record in found.values() if record.probe == other and _hangs(record))
+    by_versions = {(cell.coordinates, probe): record for (cell, probe), record in found.items()}
     for record in _hanging(claim, found):
-        beside = found.get((record.cell.projected(other.axes), other.name))
+        cell = matrix.seen_by(other, record.cell)
+        # Subjects choose their Pythons each for itself.
+        beside = found.get((cell, other)) or by_versions.get((cell.coordinates, other))
         if beside and beside.verdict is Verdict.OK:
             yield beside, True
 
@@ -156,21 +159,22 @@ def _cpus_below(limit: float, hanging: Iterable[Record]) -> Spoken:
             yield record, max(used) < limit
 
 
-def _spoken_of(claim: Claim, found: Found) -> Iterator[Record]:
+def _spoken_of(matrix: Matrix, claim: Claim, found: Found) -> Iterator[Record]:
     return (
         record
         for record in found.values()
         if record.probe in claim.probes
+        and matrix.declares(record.cell)
         and admits(claim.only, record.cell)
-        and record.verdict not in _SAYS_NOTHING
+        and record.verdict not in _SAYS_NOTHING - {claim.ends}
     )
 
 
-def _measured(claim: Claim, found: Found) -> Spoken:
-    """By the median of the repeats: a single one may have been disturbed."""
-    for record in _spoken_of(claim, found):
+def _measured(matrix: Matrix, claim: Claim, found: Found) -> Spoken:
+    """By the median of the repeats, of which one may have been disturbed; of what ended well alone."""
+    for record in _spoken_of(matrix, claim, found):
         value = median(record, claim.metric)
-        if value is not None:
+        if value is not None and record.verdict is Verdict.OK:
             is_enough = claim.at_least is None or value >= claim.at_least
             yield record, is_enough and (claim.at_most is None or value <= claim.at_most)
 

@@ -73,9 +73,8 @@ def _matrix(root: Table, path: Path) -> Matrix:
                 table.mistake("", f"'{axes[-1].name}' is already an axis; case, '-', '_' and '.' are all one")
     if not axes:
         axes_table.mistake("", "at least one axis is needed, as in [axes.cython] versions = ['3.0.12']")
-    are_axes_sound = not root.mistakes_so_far
     subjects = config_subjects.subjects(subject_tables, axes, path.parent)
-    are_subjects_sound = not root.mistakes_so_far
+    are_axes_sound = not root.mistakes_so_far
     names = tuple(axis.name for axis in axes)
     selectable = (*names, "python")
     probes: list[Probe] = []
@@ -100,7 +99,7 @@ def _matrix(root: Table, path: Path) -> Matrix:
         path=path,
         subjects=subjects,
         # Without axes nothing is judged that the tables only say together.
-        axes=tuple(axes) if are_axes_sound and are_subjects_sound else (),
+        axes=tuple(axes) if are_axes_sound else (),
         pythons=pythons,
         probes=tuple(probes),
         crosses=crosses,
@@ -148,7 +147,7 @@ def _probe(
     name = table.take("name", read.name, "", required=True)
     if name:
         table.name = f"{table.name} ('{name}')"
-    names = [subject.name for subject in subjects]
+    names = [subject.name for subject in subjects if subject.name]
     own = table.take(
         "subject", read.known("subject", names), names[0] if names else "", required=len(names) > 1
     )
@@ -156,7 +155,7 @@ def _probe(
     probe = Probe(
         name=name,
         command=table.take("command", read.list_of(_argument, least=1), ("true",), required=True),
-        axes=table.take("axes", read.some_of("axis", axes, least=1), axes),
+        axes=table.take("axes", read.some_of("axis", axes, least=bool(axes)), axes),
         subject=own,
         threads=table.take("threads", read.count, 1),
         deadline_s=table.take("deadline", read.seconds, 20.0),
@@ -193,13 +192,9 @@ def _cross(table: Table, at_run: list[str], selectable: tuple[str, ...]) -> Cros
 
 
 def _rule(table: Table, probes: list[str], at_run: list[str], selectable: tuple[str, ...]) -> Rule:
-    def named(value: Any) -> tuple[str, ...]:
-        check = read.known("probe", probes)
-        return read.list_of(check, least=1)(value) if isinstance(value, list) else (check(value),)
-
     rule = Rule(
         where=table.name,
-        probes=table.take("probe", named, (), required=True),
+        probes=table.take("probe", read.one_or_several(read.known("probe", probes)), (), required=True),
         verdict=Verdict(table.take("verdict", read.one_of(_MEASURABLE), "ok", required=True)),
         cause=table.take("cause", read.one_of(Cause), None),
         because=table.take("because", read.text, "", required=True),

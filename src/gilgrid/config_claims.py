@@ -73,8 +73,9 @@ def _check(table: Table, found: Remedy, hangs: Probe, other: Probe, env: Mapping
     """That the remedy changes something, and only what both probes depend on."""
     for key, versions in (("build", found.build), ("run", found.run)):
         for axis in versions:
-            if axis not in hangs.axes:
-                table.mistake(f"{key} {axis}", f"the probe '{hangs.name}' does not depend on it")
+            for probe in dict.fromkeys([hangs.name, other.name]):
+                if axis not in (hangs if probe == hangs.name else other).axes:
+                    table.mistake(f"{key} {axis}", f"the probe '{probe}' does not depend on it")
     further = [axis for axis in other.axes if axis not in hangs.axes]
     if further:
         table.mistake(
@@ -96,9 +97,7 @@ def claim(
     before = table.mistakes_so_far
     named = {probe.name: probe for probe in probes if probe.name}
     known = read.known("probe", named)
-
-    def one_or_several(value: Any) -> tuple[str, ...]:
-        return read.list_of(known, least=1)(value) if isinstance(value, list) else (known(value),)
+    several = read.one_or_several(known)
 
     keys = set(table.rest())
     tests = [key for key in (*_OF_HANGS, *_OF_PROBES) if key in keys]
@@ -106,13 +105,13 @@ def claim(
     found = Claim(
         text=table.take("text", read.text, "", required=True),
         source=table.take("source", read.text, "", required=True),
-        hangs=table.take("hangs", one_or_several, (), required=is_of_hangs),
-        probes=table.take("probe", one_or_several, (), required=bool(tests) and not is_of_hangs),
+        hangs=table.take("hangs", several, (), required=is_of_hangs),
+        probes=table.take("probe", several, (), required=bool(tests) and not is_of_hangs),
         but_not=table.take("but-not", known, ""),
         cpus_below=table.take("cpus-below", read.positive, None),
         cured_by=table.take("cured-by", read.known("remedy", remedies), ""),
-        within=_within(table.table("within"), [axis.name for axis in axes]),
-        only=_within(table.table("only"), [axis.name for axis in axes]),
+        within=_specifiers(table.table("within"), [axis.name for axis in axes]),
+        only=_specifiers(table.table("only"), [axis.name for axis in axes]),
         ends=table.take("ends", read.one_of(v for v in Verdict if v is not Verdict.ERROR), None),
         metric=table.take("metric", read.text, ""),
         at_least=table.take("at-least", read.number, None),
@@ -122,6 +121,8 @@ def claim(
     _check_words(table, keys, tests)
     if "within" in tests and not found.within and table.mistakes_so_far == before:
         table.mistake("within", "name an axis, as in within = { cython = '>=3.0' }")
+    if found.at_least is not None and found.at_most is not None and found.at_least > found.at_most:
+        table.mistake("at-most", f"nothing is {found.at_least:g} at least and {found.at_most:g} at most")
     if table.mistakes_so_far == before and named:
         _check_claim(table, found, named, remedies)
     return found
@@ -174,7 +175,7 @@ def _check_other(table: Table, probe: Probe, other: Probe) -> None:
         )
 
 
-def _within(table: Table, axes: Sequence[str]) -> Mapping[str, SpecifierSet]:
+def _specifiers(table: Table, axes: Sequence[str]) -> Mapping[str, SpecifierSet]:
     known = [*axes, "python"]
     found = {
         axis: table.take(axis, read.specifier, SpecifierSet()) for axis in known if axis in set(table.rest())

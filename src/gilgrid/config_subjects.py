@@ -58,7 +58,7 @@ def _subject(table: Table, axes: Sequence[Axis], project: Path) -> Subject:
     every = tuple(axis.name for axis in axes)
     own = table.take("axes", read.some_of("axis", every), every)
     built = tuple(axis.name for axis in axes if axis.name in own and Stage.BUILD in axis.stages)
-    subject = Subject(
+    found = Subject(
         name=name,
         source=where,
         axes=own,
@@ -72,7 +72,16 @@ def _subject(table: Table, axes: Sequence[Axis], project: Path) -> Subject:
     table.close(
         ["name", "source", "axes", "build-axes", "build-requires", "run-requires", "build-settings", "price"]
     )
-    return subject
+    if any("{version}" in value for _, value in found.build_settings):
+        table.mistake(
+            "build-settings", "{version} is that of an axis, and filled in only in its build-settings"
+        )
+    for one in axes:
+        if one.name in own and one.name not in found.build_axes and not one.is_installed(Stage.RUN):
+            table.mistake(
+                "axes", f"nothing differs along '{one.name}': it is neither built with nor installed"
+            )
+    return found
 
 
 def _settings(table: Table) -> Settings:
@@ -112,6 +121,7 @@ def axis(table: Table, written: str) -> Axis:
         name = read.axis(written)
     except ValueError as error:
         table.mistake("", str(error))
+    has_settings = "build-settings" in set(table.rest())
     found = Axis(
         name=name,
         versions=table.take("versions", versions, (), required=True),
@@ -119,6 +129,8 @@ def axis(table: Table, written: str) -> Axis:
         build_inputs=table.take("build-inputs", read.list_of(read.pattern), ()),
         build_settings=_settings(table),
     )
+    if has_settings and not found.build_settings:
+        table.mistake("build-settings", "is empty; write one as { setup-args = '-Doption={version}' }")
     if found.build_inputs and Stage.BUILD not in found.stages:
         table.mistake("build-inputs", "this axis is not there at build time; see its stages")
     if found.build_settings:

@@ -73,6 +73,11 @@ class Axis:
     build_settings: Settings = ()
     """With ``{version}`` in them: what the build backend is told. Nothing is installed for such an axis."""
 
+    def place(self, version: str) -> tuple[int, Version]:
+        """Where a version stands in tables: in the order of the file, then what only a remedy names."""
+        listed = version in self.versions
+        return self.versions.index(version) if listed else len(self.versions), Version(version)
+
     def is_installed(self, stage: Stage) -> bool:
         """Whether it is a package that is there at that stage."""
         return stage in self.stages and not self.build_settings
@@ -240,6 +245,8 @@ class Matrix:
 
     def declares(self, cell: Cell) -> bool:
         """Whether the cell is of the axes, or of a ``[[cross]]``: others are there for a remedy alone."""
+        if any(c.version not in self.axis(c.axis).versions for c in cell.coordinates):
+            return False
         run = {c.axis: c.run_version for c in cell.coordinates if c.run_version}
         built = {c.axis: c.version for c in cell.coordinates}
         return not run or any(

@@ -12,7 +12,7 @@ from gilgrid.model import Cell, Coordinate, Probe
 from gilgrid.pins import Pins, as_built, run_pins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gilgrid.matrix import Matrix, Subject
 
@@ -32,6 +32,8 @@ class Job:
 
     cell: Cell
     probe: str
+    axes: tuple[str, ...]
+    """Those of its subject: the whole cells that it is of have all of them, and no other."""
     with_subject: bool
 
     def __str__(self) -> str:
@@ -54,8 +56,7 @@ def plan(matrix: Matrix, cells: Cells) -> Plan:
     own = [probe for probe in matrix.probes if probe.name not in matrix.tried]
     jobs = dict.fromkeys(
         _job(matrix, cell.projected(probe.axes), probe.name)
-        for subject, of_subject in cells.items()
-        for cell in of_subject
+        for subject, cell in _by_turns(cells)
         for probe in own
         if probe.subject == subject and admits(matrix.only.get(probe.name, {}), cell)
     )
@@ -75,9 +76,16 @@ def plan(matrix: Matrix, cells: Cells) -> Plan:
     return Plan(cells=tuple(dict.fromkeys([*listed, *added])), jobs=tuple(jobs | tried))
 
 
+def _by_turns(cells: Cells) -> Iterator[tuple[str, Cell]]:
+    """The most valuable cell of each subject, then the next: no subject has to wait for another."""
+    for row in itertools.zip_longest(*cells.values()):
+        yield from ((name, cell) for name, cell in zip(cells, row, strict=True) if cell)
+
+
 def _job(matrix: Matrix, cell: Cell, probe: str) -> Job:
-    axes = matrix.probe(probe).axes
-    return Job(cell=cell, probe=probe, with_subject=set(matrix.subject_of(probe).build_axes) <= set(axes))
+    subject = matrix.subject_of(probe)
+    is_built = set(subject.build_axes) <= set(matrix.probe(probe).axes)
+    return Job(cell=cell, probe=probe, axes=subject.axes, with_subject=is_built)
 
 
 def combinations(matrix: Matrix, *pythons: str) -> Cells:
@@ -207,6 +215,9 @@ def mistakes(matrix: Matrix) -> list[str]:
             where = f"[[probe]] {n} ('{probe.name}') only"
             found.append(f"{where}: no cell of the axes is within it, so the probe never runs")
     for cross in matrix.crosses:
+        if not any(set(cross.run) <= set(subject.build_axes) for subject in matrix.subjects):
+            found.append(f"{cross.where} run: no subject is built with {' and '.join(cross.run)}")
+            continue
         built = [
             cell
             for subject in matrix.subjects

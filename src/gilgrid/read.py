@@ -223,6 +223,12 @@ def variables(value: Any) -> Mapping[str, str]:
     return {key: item if item == "" else _of_key(key, text, item) for key, item in mapping(value).items()}
 
 
+def one_or_several(check: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
+    """A value that passes a check, or a list of such."""
+    several = list_of(check, least=1)
+    return lambda value: several(value) if isinstance(value, list) else (check(value),)
+
+
 def list_of(check: Callable[[Any], T], *, least: int = 0) -> Callable[[Any], tuple[T, ...]]:
     """A list whose items pass a check, none of them twice."""
 
@@ -282,6 +288,8 @@ def some_of(kind: str, names: Sequence[str], *, least: int = 0) -> Callable[[Any
 
     def checked(value: Any) -> tuple[str, ...]:
         found = listed(value)
+        if found and not names:
+            raise ValueError(f"there is no {kind} that could be named here")
         return tuple(name for name in names if name in found)
 
     return checked

@@ -116,7 +116,7 @@ class Run:
                 pins,
                 key,
             ),
-            name=str(job.cell),
+            name=f"{subject.name} {job.cell}" if len(matrix.subjects) > 1 else str(job.cell),
             kind="build",
             rank=rank,
             job=job,

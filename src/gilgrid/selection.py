@@ -41,14 +41,14 @@ def select(whole: Plan, cells: Sequence[str] = (), probes: Sequence[str] = ()) -
         and (
             not cells
             or any(matches(job.cell, pattern) for pattern in cells)
-            or any(_is_within(job.cell, cell) for cell in asked)
+            or any(_is_within(job.cell, job.axes, cell) for cell in asked)
         )
     )
     return Plan(
         cells=tuple(
             c
             for c in (asked or whole.cells)
-            if any(_is_within(job_cell, c) for job_cell in dict.fromkeys(job.cell for job in jobs))
+            if any(_is_within(*job, c) for job in dict.fromkeys((job.cell, job.axes) for job in jobs))
         ),
         jobs=jobs,
     )
@@ -60,5 +60,8 @@ def matches(cell: Cell, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name.partition("-")[2], pattern)
 
 
-def _is_within(projected: Cell, cell: Cell) -> bool:
-    return cell.projected(tuple(coordinate.axis for coordinate in projected.coordinates)) == projected
+def _is_within(projected: Cell, axes: tuple[str, ...], cell: Cell) -> bool:
+    """Whether that is the whole cell, or one of those, of a job; a cell of another subject never is."""
+    is_of_subject = tuple(coordinate.axis for coordinate in cell.coordinates) == axes
+    seen = tuple(coordinate.axis for coordinate in projected.coordinates)
+    return is_of_subject and cell.projected(seen) == projected

@@ -113,17 +113,17 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
         return environments[pins]
 
     def key_of(subject: Subject, cell: Cell) -> str | None:
-        place = subject.name, cell
-        if place not in keys:
+        of = subject.name, cell
+        if of not in keys:
             pins = input_pins(workshop.matrix, subject, cell)
             inputs = existing(pins) if pins else None
             interpreter = workshop.interpreters.local().get(cell.python)
             is_known = interpreter is not None and (inputs is not None or pins is None)
-            keys[place] = None
+            keys[of] = None
             if interpreter and is_known:
                 with suppress(GilgridError):  # the run makes a record of it
-                    keys[place] = workshop.builds.key(subject, cell, interpreter.abi, inputs)
-        return keys[place]
+                    keys[of] = workshop.builds.key(subject, cell, interpreter.abi, inputs)
+        return keys[of]
 
     found = []
     for job in whole.jobs:

@@ -200,7 +200,14 @@ def decision(text: str, *records: Record) -> Decided:
             [record(HANGS, "released", Verdict.CRASH), record(OLD, "released")],
             Outcome.CONFIRMED,
         ),
+        (
+            CRASHES.replace("crash", "unavailable"),
+            [record(OLD, "released", Verdict.UNAVAILABLE)],
+            Outcome.CONFIRMED,
+        ),
         (SLOW, [record(HANGS, "released", seconds=2.0)], Outcome.CONFIRMED),
+        (SLOW, [record(HANGS, "released", Verdict.CRASH, seconds=2.0)], Outcome.NOT_TESTED),
+        (CRASHES, [record(f"{HANGS}-run1.17.1", "released")], Outcome.NOT_TESTED),
         (SLOW, [record(HANGS, "released", seconds=1.9)], Outcome.REFUTED),
         (SLOW + "at-most = 3\n", [record(HANGS, "released", seconds=3.5)], Outcome.REFUTED),
         (SLOW, [record(HANGS, "released")], Outcome.NOT_TESTED),
@@ -489,6 +496,10 @@ def test_a_table_of_remedies_counts_what_they_cure() -> None:
         (
             CRASHES + "at-most = 2\n",
             "matrix.toml: [[claim]] 1 at-most: of which metric? name it: metric = '...'",
+        ),
+        (
+            SLOW + "at-most = 1\n",
+            "matrix.toml: [[claim]] 1 at-most: nothing is 2 at least and 1 at most",
         ),
         (
             SLOW.replace("at-least = 2", 'at-least = "2"'),

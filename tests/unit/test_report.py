@@ -403,7 +403,9 @@ def test_the_live_view_names_what_runs() -> None:
 
 
 def test_the_live_view_marks_each_verdict() -> None:
-    assert "T" in lived(matrix(), [record("cp311-cython0.29.37-scipy1.9.3", Verdict.TIMEOUT)]).splitlines()[2]
+    shown = lived(matrix(), [record("cp311-cython0.29.37-scipy1.9.3", Verdict.TIMEOUT)]).splitlines()
+
+    assert any(line.startswith("0.29.37 ") and "T" in line for line in shown)
 
 
 def test_the_live_view_has_a_grid_for_each_subject_with_its_own_probes() -> None:

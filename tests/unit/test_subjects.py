@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gilgrid import config
+from gilgrid import claims, config
 from gilgrid.errors import MistakesError
-from gilgrid.model import Cell
+from gilgrid.expectations import judge
+from gilgrid.model import Cell, Record, Verdict
 from gilgrid.pins import build_pins, input_pins, run_pins
 from gilgrid.plan import combinations, place, plan
+from gilgrid.report.grid import grids
+from gilgrid.selection import select
 
 if TYPE_CHECKING:
     from gilgrid.matrix import Matrix
@@ -85,6 +88,10 @@ def jobs(of: Matrix) -> list[str]:
     return [str(job) for job in plan(of, combinations(of, "3.11")).jobs]
 
 
+def ended(cell: Cell, probe: str, verdict: Verdict = Verdict.OK) -> Record:
+    return Record(cell=cell, probe=probe, verdict=verdict, reason="", inputs="", measured_at="", seconds=0.0)
+
+
 def test_each_subject_has_the_cells_of_its_own_axes() -> None:
     cells = combinations(matrix(), "3.11")
 
@@ -108,6 +115,55 @@ def test_what_a_subject_is_not_built_with_is_not_crossed_for_it() -> None:
 
     assert [cell.is_crossed for cell in crossed["pairs"]].count(True) == 2
     assert not any(cell.is_crossed for cell in crossed["plain"])
+
+
+def test_no_subject_waits_for_another() -> None:
+    of = matrix()
+    found = plan(of, combinations(of, "3.11")).jobs
+
+    assert [job.probe for job in found[:3]] == ["held", "touched", "processes"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "chosen"),
+    [
+        ("cython3.0.12-scipy1.10.1", ["held"]),
+        ("*scipy1.10.1", ["held", "held", "processes"]),
+        ("*assertions1", ["touched", "touched"]),
+    ],
+)
+def test_a_pattern_chooses_no_cells_of_another_subject(pattern: str, chosen: list[str]) -> None:
+    of = matrix()
+    selected = select(plan(of, combinations(of, "3.11")), [pattern])
+
+    assert sorted(job.probe for job in selected.jobs) == chosen
+
+
+def test_what_only_a_remedy_names_has_its_place_after_the_versions_of_the_file() -> None:
+    of = matrix(
+        TEXT
+        + CURE.replace('"held"\n', '"processes"\nscipy = "==1.10.1"\n', 1)
+        .replace('cython = ">=3"\n', "")
+        .replace('probes = { held = "processes" }', 'probes = ["processes"]\nrun = { scipy = "1.12.0" }')
+    )
+    tried = Cell.parse("cp311-scipy1.12.0")
+
+    assert f"{tried} processes" in jobs(of)
+    assert not of.declares(tried)
+    listed = [Cell.parse("cp311-scipy1.10.1"), Cell.parse("cp311-scipy1.17.1")]
+    (grid,) = grids(of, judge(of, [ended(cell, "processes") for cell in (tried, *listed)]))
+    assert grid.columns == ("1.10.1", "1.17.1", "1.12.0")
+
+
+def test_a_claim_may_set_a_probe_against_that_of_another_subject() -> None:
+    claim = '[[claim]]\ntext = "t"\nsource = "s"\nhangs = "held"\nbut-not = "processes"\n'
+    of = matrix(TEXT + CROSS + claim)
+    hang = ended(Cell.parse("cp311-cython3.0.12-scipy1.10.1-run1.17.1"), "held", Verdict.DEADLOCK)
+    well = ended(Cell.parse("cp313-scipy1.17.1"), "processes")
+
+    (decided,) = claims.judge(of, [hang, well]).claims
+
+    assert (decided.outcome, decided.supporting) == (claims.Outcome.CONFIRMED, (well,))
 
 
 def test_a_remedy_may_be_a_probe_of_another_subject() -> None:
@@ -188,6 +244,26 @@ def test_each_subject_takes_a_python_that_has_wheels_for_its_own_versions() -> N
             'versions = ["0", "1"]',
             "[axes.assertions] build-settings: what a build is told is there at build time alone",
         ),
+        (
+            'build-settings = { setup-args = "-Dassertions={version}" }',
+            "build-settings = {}",
+            "[axes.assertions] build-settings: is empty",
+        ),
+        (
+            'run-requires = ["scipy"]',
+            'build-settings = { setup-args = "{version}" }',
+            "[[subject]] 2 ('headers') build-settings: {version} is that of an axis",
+        ),
+        (
+            'run-requires = ["scipy"]',
+            'build-axes = ["pybind11"]',
+            "[[subject]] 2 ('headers') axes: nothing differs along 'assertions'",
+        ),
+        (
+            'axes = ["scipy"]\nbuild-axes = []',
+            'axes = []\nbuild-axes = ["scipy"]',
+            "[[subject]] 3 ('plain') build-axes: there is no axis that could be named here",
+        ),
         ("{version}", "x", "[axes.assertions] build-settings: no value has {version} in it"),
         (
             'build-settings = { setup-args = "-Dassertions={version}" }',
@@ -209,3 +285,16 @@ def test_an_array_of_no_subjects_is_a_mistake() -> None:
     assert mistakes(f"subject = []\n{axes}{rest}")[0].startswith(
         "matrix.toml: subject: at least one is needed"
     )
+
+
+def test_a_cross_over_what_nobody_is_built_with_is_told_so() -> None:
+    text = TEXT.replace('axes = ["cython", "scipy"]', 'axes = ["cython", "scipy"]\nbuild-axes = ["cython"]')
+
+    assert mistakes(text + CROSS) == ("matrix.toml: [[cross]] 1 run: no subject is built with scipy",)
+
+
+def test_a_probe_of_a_subject_without_axes_may_say_so() -> None:
+    alone = '[[subject]]\nname = "alone"\nsource = "alone==1.0"\naxes = []\n'
+    probe = '[[probe]]\nname = "p"\nsubject = "alone"\ncommand = ["x"]\naxes = []\n'
+
+    assert "cp311 p" in jobs(matrix(alone + TEXT + probe))

@@ -21,9 +21,11 @@ from gilgrid.selection import chosen
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
 
     from gilgrid.claims import Judgement
-    from gilgrid.matrix import Matrix
+    from gilgrid.matrix import Matrix, Subject
+    from gilgrid.model import Cell
 
 
 def command(options: argparse.Namespace) -> ExitCode:
@@ -33,8 +35,7 @@ def command(options: argparse.Namespace) -> ExitCode:
     found = {(record.cell, record.probe): record for record in records.read_all()}
     for warning in records.warnings:
         print(warning, file=sys.stderr)  # noqa: T201 - the output
-    pythons = sorted({cell.python for cell, _ in found}, key=Version)
-    whole = plan(matrix, combinations(matrix, *pythons))
+    whole = plan(matrix, {subject.name: _cells(matrix, subject, found) for subject in matrix.subjects})
     recorded = Plan(
         cells=whole.cells, jobs=tuple(job for job in whole.jobs if (job.cell, job.probe) in found)
     )
@@ -69,6 +70,13 @@ def command(options: argparse.Namespace) -> ExitCode:
         case "json":
             sys.stdout.write(all_to_json(shown) + "\n")
     return ExitCode.AS_EXPECTED
+
+
+def _cells(matrix: Matrix, subject: Subject, found: Iterable[tuple[Cell, str]]) -> tuple[Cell, ...]:
+    """The cells of a subject, for the Pythons that its own records have: each may have taken others."""
+    own = {probe.name for probe in matrix.probes if probe.subject == subject.name}
+    pythons = sorted({cell.python for cell, probe in found if probe in own}, key=Version)
+    return combinations(matrix, *pythons)[subject.name]
 
 
 def _print_claims(form: str, matrix: Matrix, judgement: Judgement) -> None:

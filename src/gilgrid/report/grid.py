@@ -86,9 +86,7 @@ def _group(cell: Cell, *, show_python: bool) -> str:
 
 def _order(matrix: Matrix, cell: Cell) -> tuple[object, ...]:
     """3.9 before 3.10, and versions as the file has them."""
-    further = [
-        (matrix.axis(c.axis).versions.index(c.version), c.run_version or "") for c in cell.coordinates[2:]
-    ]
+    further = [(matrix.axis(c.axis).place(c.version), c.run_version or "") for c in cell.coordinates[2:]]
     return [int(number) for number in cell.python.split(".")], further
 
 
@@ -98,8 +96,8 @@ def _ordered(matrix: Matrix, entries: list[Judged], place: int | None) -> tuple[
         return ("",)
     coordinates = {entry.record.cell.coordinates[place] for entry in entries}
 
-    def key(coordinate: Coordinate) -> tuple[bool, int, str]:
-        versions = matrix.axis(coordinate.axis).versions
-        return bool(coordinate.run_version), versions.index(coordinate.version), coordinate.run_version or ""
+    def key(coordinate: Coordinate) -> tuple[object, ...]:
+        place = matrix.axis(coordinate.axis).place(coordinate.version)
+        return bool(coordinate.run_version), place, coordinate.run_version or ""
 
     return tuple(dict.fromkeys(label(coordinate) for coordinate in sorted(coordinates, key=key)))

@@ -85,16 +85,16 @@ class LiveView:
         progress = self._progress
         parts = [part for subject in self._matrix.subjects for part in self._subject(subject)]
         running = Table.grid(padding=(0, 2))
-        height = self._console.height - len(progress.plan.cells)
         # A snapshot: the schedule's thread goes on while rich draws.
-        for task, since in list(progress.running.items())[: max(3, height)]:
+        for task, since in list(progress.running.items())[: max(3, self._console.height // 6)]:
             running.add_row(
                 Text(f"{time.monotonic() - since:5.0f} s", style="cyan"), task.kind, Text(task.name)
             )
         seen = {judged.record.verdict for judged in progress.verdicts.values()}
         letters = Text("  ".join(f"{_LETTERS[verdict]} {verdict}" for verdict in Verdict if verdict in seen))
         summary = Text(progress.summary(), style="bold")
-        return Group(*parts, letters, self._remedies(), running, summary)
+        # What does not fit is cut off at the end.
+        return Group(summary, running, Text(""), *parts, letters, self._remedies())
 
     def _remedies(self) -> Text:
         """How many trials of remedies are done: they have no marks."""
@@ -126,6 +126,8 @@ class LiveView:
         jobs: Collection[tuple[Cell, str]],
     ) -> Table:
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        if len(self._matrix.subjects) > 1:
+            table.title, table.title_justify, table.title_style = subject.name, "left", "bold"
         rows = dict.fromkeys((cell.python, _first(cell)) for cell in whole)
         columns = dict.fromkeys(_rest(cell) for cell in whole)
         table.add_column(" \\ ".join(subject.axes[:2]) or subject.name)
@@ -155,7 +157,7 @@ class LiveView:
 
 def _sorted(matrix: Matrix, cells: Sequence[Cell]) -> list[Cell]:
     def key(cell: Cell) -> tuple[object, ...]:
-        places = [matrix.axis(c.axis).versions.index(c.version) for c in cell.coordinates]
+        places = [matrix.axis(c.axis).place(c.version) for c in cell.coordinates]
         return Version(cell.python), cell.is_crossed, places
 
     return sorted(cells, key=key)

@@ -29,7 +29,7 @@ def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableT
         environments.add_row(Text(_named(pins)), _state(stands))
     builds = Table("build", "cells", "state", title="builds", **_LOOK)
     for key, entries in _builds(found).items():
-        cells = dict.fromkeys(str(entry.job.cell) for entry in entries)
+        cells = dict.fromkeys(" ".join(_built(matrix, entry)) for entry in entries)
         builds.add_row(key or _INPUTS_UNREAD, "\n".join(cells), _state(any(e.build for e in entries)))
     probes = Table("cell", "recorded", "to run", title="cells and probes", **_LOOK)
     for cell in dict.fromkeys(entry.job.cell for entry in found):
@@ -44,7 +44,7 @@ def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableT
 def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, Any]:
     """For machines."""
     return {
-        "schema": 1,
+        "schema": 2,
         "subjects": [subject.name for subject in matrix.subjects],
         "cells": [str(cell) for cell in plan.cells],
         "environments": [
@@ -54,6 +54,7 @@ def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, 
         "builds": [
             {
                 "key": key,
+                "subjects": list(dict.fromkeys(matrix.probe(e.job.probe).subject for e in entries)),
                 "cells": list(dict.fromkeys(str(entry.job.cell) for entry in entries)),
                 "cached": any(entry.build for entry in entries),
             }
@@ -88,13 +89,14 @@ def _environments(matrix: Matrix, found: Sequence[Prospect]) -> dict[Pins, bool]
         for entry in found
     }
     for key, entries in _builds(found).items():
-        first = entries[0]
-        subject = matrix.subject_of(first.job.probe)
-        inputs = input_pins(matrix, subject, first.job.cell)
-        if inputs:
-            pins.setdefault(inputs, key is not None)
-        if key and not first.build:
-            pins.setdefault(build_pins(matrix, subject, first.job.cell), False)
+        # The builds whose keys are not known yet are several.
+        for entry in entries[:1] if key else entries:
+            subject = matrix.subject_of(entry.job.probe)
+            inputs = input_pins(matrix, subject, entry.job.cell)
+            if inputs:
+                pins.setdefault(inputs, key is not None)
+            if key and not entry.build:
+                pins.setdefault(build_pins(matrix, subject, entry.job.cell), False)
     return pins
 
 
@@ -109,7 +111,7 @@ def _builds(found: Sequence[Prospect]) -> dict[str | None, list[Prospect]]:
 def _counts(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> str:
     environments = _environments(matrix, found)
     builds = _builds(found)
-    unread = len({entry.job.cell for entry in builds.pop(None, [])})
+    unread = len({_built(matrix, entry) for entry in builds.pop(None, [])})
     new_builds = sum(not any(entry.build for entry in entries) for entries in builds.values())
     return (
         f"{len(plan.cells)} cells; {len(environments)} environments, "
@@ -117,6 +119,12 @@ def _counts(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> str:
         f"{new_builds} to make{f', and those of {unread} cells' if unread else ''}; "
         f"{len(found)} probes, {sum(not entry.record for entry in found)} to run"
     )
+
+
+def _built(matrix: Matrix, entry: Prospect) -> tuple[str, ...]:
+    """What is built for it: the cell, and of several subjects which."""
+    subject = matrix.probe(entry.job.probe).subject
+    return (*([subject] if len(matrix.subjects) > 1 else []), str(entry.job.cell))
 
 
 def _named(pins: Pins) -> str:
