@@ -3,7 +3,7 @@
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uintptr_t
-from scipy.linalg.cython_lapack cimport dstev
+from scipy.linalg.cython_lapack cimport d, dstev, dstevd, dstevr, s, sstev, sstevd, sstevr
 
 include "batch.pxi"
 include "callback/solve.pxi"

@@ -1,14 +1,13 @@
 # cython: language_level=3, binding=False, embedsignature=False, emit_code_comments=False
 """The Cython bindings, in one module: cimporting cython_lapack takes Cython 3 s, however little is used of it.
 
-Each `solve_<binding>(address, release_gil)` takes the address of a `Batch` (batch.hpp), filled and owned by batch.py.
+Each `solve_<binding>(address, release_gil)` takes the address of a `Batch` (batch.h), filled and owned by batch.py.
 """
 
-from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer
 from cython.parallel cimport prange, threadid
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport uintptr_t
-from scipy.linalg.cython_lapack cimport dstev
+from scipy.linalg.cython_lapack cimport d, dstev, dstevd, dstevr, s, sstev, sstevd, sstevr
 
 include "batch.pxi"
 

@@ -1,98 +1,207 @@
-"""The memory of one call: every buffer that native code reads or writes, laid out as in batch.hpp."""
+"""The memory of one call: every buffer that is read or written, laid out for native code as in batch.h."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lapack_kernels import drivers
+
 if TYPE_CHECKING:
+    from typing import Any
+
     import numpy.typing as npt
 
-MAX_SIZE = 2**30
-"""The largest order n of a matrix: LAPACK indexes its workspace of 2 n - 2 with a 32-bit int."""
+    Array = npt.NDArray[Any]
 
 MAX_THREADS = 1024
 """The largest team: an OpenMP runtime that cannot start a thread ends the process."""
 
-CACHE_LINE_DOUBLES = 8
+NOT_FINITE_D = -1001
+NOT_FINITE_E = -1002
+"""In place of LAPACK's info: the problem has a value that is not finite, and was not solved."""
+
+CACHE_LINE_BYTES = 64
+PROBLEM_BYTES = 256
+CHUNK_ELEMENTS = 512
+"""How many elements of eigenvectors a chunk has, where a problem has fewer: 4 KiB, some 20 microseconds of work."""
+
+
+class FailureLayout(ctypes.Structure):
+    """`struct Failure` of batch.h."""
+
+    _fields_ = (("index", ctypes.c_ssize_t), ("count", ctypes.c_ssize_t), ("info", ctypes.c_int))
 
 
 class Layout(ctypes.Structure):
-    """`struct Batch` of batch.hpp, field by field."""
+    """`struct Batch` of batch.h, field by field."""
 
     _fields_ = (
         ("count", ctypes.c_ssize_t),
         ("size", ctypes.c_int),
         ("threads", ctypes.c_int),
-        ("eigenvalues", ctypes.c_void_p),
+        ("chunk", ctypes.c_ssize_t),
+        ("driver", ctypes.c_int),
+        ("is_single", ctypes.c_int),
+        ("wants_vectors", ctypes.c_int),
+        ("lwork", ctypes.c_int),
+        ("liwork", ctypes.c_int),
+        ("diagonals", ctypes.c_void_p),
+        ("d_stride_problem", ctypes.c_ssize_t),
+        ("d_stride_item", ctypes.c_ssize_t),
         ("off_diagonals", ctypes.c_void_p),
+        ("e_stride_problem", ctypes.c_ssize_t),
+        ("e_stride_item", ctypes.c_ssize_t),
+        ("eigenvalues", ctypes.c_void_p),
         ("vectors", ctypes.c_void_p),
         ("workspaces", ctypes.c_void_p),
-        ("workspace_stride", ctypes.c_ssize_t),
-        ("infos", ctypes.c_void_p),
+        ("workspace_bytes", ctypes.c_ssize_t),
+        ("d_offset", ctypes.c_ssize_t),
+        ("work_offset", ctypes.c_ssize_t),
+        ("iwork_offset", ctypes.c_ssize_t),
+        ("isuppz_offset", ctypes.c_ssize_t),
+        ("failures", ctypes.c_void_p),
+        ("lapack", ctypes.c_void_p),
     )
 
 
+class Failure(NamedTuple):
+    """The first problem of a batch that failed, what LAPACK reported for it, and how many failed."""
+
+    index: int
+    info: int
+    count: int
+
+
 class Batch:
-    """The problems of one call, copied from checked input, and room for their solutions.
+    """The problems of one call, and room for their solutions.
 
     Attributes
     ----------
-    count, size, threads : int
-        Number of problems m, order n of each, threads to solve them in (at most one a problem).
-    eigenvalues : (m, n) float64
-        The diagonals until a binding has solved the batch, the ascending eigenvalues from then on.
-    off_diagonals : (m, n - 1) float64
-        Destroyed by LAPACK.
-    vectors : (m, n, n) float64
-        Row k of problem i is its k-th eigenvector.
-    infos : (m,) int32
-        What LAPACK reported for each problem; 0 is success.
+    count, size : int
+        Number of problems m, order n of each.
+    threads : int
+        Threads to solve them in, at most one a problem.
+    chunk : int
+        Problems that a thread takes at a time.
+    dtype : numpy.dtype
+        float64 or float32, of all arrays here.
+    driver : str
+        LAPACK's driver; for a binding that is not native, what the caller named.
+    wants_vectors : bool
+        Or eigenvalues alone.
+    diagonals : (m, n) array
+        The input as it was given, of any strides, to be read only.
+    off_diagonals : (m, n - 1) array
+        As `diagonals`.
+    eigenvalues : (m, n) array
+        Ascending, once a binding has solved the batch.
+    vectors : (m, n, n) array or None
+        Row k of problem i is its k-th eigenvector; None for eigenvalues alone.
 
     """
 
-    def __init__(self, d: npt.NDArray[np.float64], e: npt.NDArray[np.float64], *, threads: int) -> None:
-        """Copy `d` (m, n) and `e` (m, n - 1), of any strides.
+    def __init__(self, d: Array, e: Array, *, threads: int, driver: str, wants_vectors: bool) -> None:
+        """Take `d` (m, n) and `e` (m, n - 1), both float64 or both float32.
 
         Raises
         ------
         ValueError
-            If n, or the size of the eigenvectors in bytes, is more than native code can index.
+            If the solutions have more bytes than there are addresses.
         MemoryError
-            If the buffers do not fit into memory.
+            If they do not fit into memory.
 
         """
         self.count, self.size = d.shape
         self.threads = max(1, min(threads, self.count))
-        if self.size > MAX_SIZE:
-            raise ValueError(f"problems of size {self.size} are too large: LAPACK takes at most {MAX_SIZE}")
-        if self.count * self.size**2 * d.itemsize > sys.maxsize:
+        # Every thread has a share, so that what one of them does to another shows in every call.
+        self.chunk = max(1, min(CHUNK_ELEMENTS // self.size**2, self.count // self.threads))
+        self.dtype = d.dtype
+        self.driver = driver
+        self.wants_vectors = wants_vectors
+        largest = self.count * self.size * (self.size if wants_vectors else 1) * d.itemsize
+        if largest > sys.maxsize:
             raise ValueError(
-                f"eigenvectors of {self.count} problems of size {self.size} exceed the address space"
+                f"solutions of {self.count} problems of size {self.size} exceed the address space"
             )
-        # Whole cache lines, so that no two threads write to the same one.
-        stride = -(-max(1, 2 * self.size - 2) // CACHE_LINE_DOUBLES) * CACHE_LINE_DOUBLES
-        self.vectors = np.empty((self.count, self.size, self.size))
-        self.workspaces = np.empty((self.threads, stride))
-        self.infos = np.zeros(self.count, dtype=np.int32)
-        self.eigenvalues = np.array(d, order="C")
-        self.off_diagonals = np.array(e, order="C")
-        self._layout = Layout(
-            count=self.count,
-            size=self.size,
-            threads=self.threads,
-            eigenvalues=self.eigenvalues.ctypes.data,
-            off_diagonals=self.off_diagonals.ctypes.data,
-            vectors=self.vectors.ctypes.data,
-            workspaces=self.workspaces.ctypes.data,
-            workspace_stride=stride,
-            infos=self.infos.ctypes.data,
-        )
+        self.diagonals = d
+        self.off_diagonals = e
+        # Left untouched: it is the threads that have the system find the pages.
+        self.eigenvalues: Array = np.empty(d.shape, d.dtype)
+        self.vectors: Array | None = np.empty((*d.shape, self.size), d.dtype) if wants_vectors else None
+        self._failures = (FailureLayout * self.threads)()
+        self._layout: Layout | None = None
+
+    def fail(self, index: int, info: int, thread: int = 0) -> None:
+        """Note that the problem `index` failed; each thread notes its own."""
+        failure = self._failures[thread]
+        failure.count += 1
+        if failure.count == 1 or index < failure.index:
+            failure.index, failure.info = index, info
+
+    def first_failure(self) -> Failure | None:
+        """Return the failure of the first problem that failed in any thread, or None."""
+        failed = [failure for failure in self._failures if failure.count]
+        if not failed:
+            return None
+        first = min(failed, key=lambda failure: failure.index)
+        return Failure(first.index, first.info, sum(failure.count for failure in failed))
 
     @property
     def address(self) -> int:
-        """The address of this batch's `struct Batch`, good as long as the batch lives."""
+        """The address of this batch's `struct Batch`, good as long as the batch lives.
+
+        Whoever asks for it first has the workspaces made, one for each thread.
+        """
+        if self._layout is None:
+            self._layout = self._lay_out()
         return ctypes.addressof(self._layout)
+
+    def _lay_out(self) -> Layout:
+        size, real = self.size, self.dtype.itemsize
+        sizes = drivers.sizes(self.driver, size, wants_vectors=self.wants_vectors)
+        offsets = [PROBLEM_BYTES]
+        for length in (
+            (size - 1) * real,
+            sizes.diagonal * real,
+            sizes.work * real,
+            sizes.iwork * 4,
+            sizes.isuppz * 4,
+        ):
+            offsets.append(offsets[-1] + _whole_cache_lines(length))
+        _, d_offset, work_offset, iwork_offset, isuppz_offset, workspace_bytes = offsets
+        self._workspaces = np.empty(self.threads * workspace_bytes + CACHE_LINE_BYTES, np.uint8)
+        return Layout(
+            count=self.count,
+            size=size,
+            threads=self.threads,
+            chunk=self.chunk,
+            driver=drivers.DRIVERS.index(self.driver),
+            is_single=self.dtype == np.float32,
+            wants_vectors=self.wants_vectors,
+            lwork=sizes.work,
+            liwork=sizes.iwork,
+            diagonals=self.diagonals.ctypes.data,
+            d_stride_problem=self.diagonals.strides[0],
+            d_stride_item=self.diagonals.strides[1],
+            off_diagonals=self.off_diagonals.ctypes.data,
+            e_stride_problem=self.off_diagonals.strides[0],
+            e_stride_item=self.off_diagonals.strides[1],
+            eigenvalues=self.eigenvalues.ctypes.data,
+            vectors=None if self.vectors is None else self.vectors.ctypes.data,
+            workspaces=_whole_cache_lines(self._workspaces.ctypes.data),
+            workspace_bytes=workspace_bytes,
+            d_offset=d_offset,
+            work_offset=work_offset,
+            iwork_offset=iwork_offset,
+            isuppz_offset=isuppz_offset,
+            failures=ctypes.addressof(self._failures),
+            lapack=drivers.address(self.driver, self.dtype.name),
+        )
+
+
+def _whole_cache_lines(length: int) -> int:
+    return -(-length // CACHE_LINE_BYTES) * CACHE_LINE_BYTES

@@ -1,22 +1,61 @@
-"""The registry of bindings: each is a folder beside this module, whose package has a `solve` as below."""
+"""The registry of bindings: each is a module or a folder beside this one that has a `solve` as below."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 if TYPE_CHECKING:
     from lapack_kernels.batch import Batch
 
-BINDINGS = ("callback", "prange", "pointer", "legacy")
-GIL_MODES = ("held", "released")
+
+@dataclass(frozen=True)
+class Binding:
+    """What a binding can do: with the GIL, and with which of LAPACK's drivers.
+
+    `is_native` says that it solves a `struct Batch`, with the driver that `auto` was resolved to.
+    """
+
+    gil_modes: tuple[str, ...]
+    drivers: tuple[str, ...]
+    is_native: bool = False
 
 
 class Solve(Protocol):
     """What a binding offers: it solves a batch in place, in `batch.threads` threads."""
 
-    def __call__(self, batch: Batch, *, release_gil: bool) -> None:
-        """Solve with the GIL held, or released around the native call."""
+    def __call__(self, batch: Batch, *, gil: str) -> None:
+        """Solve with the GIL treated as `gil` says, one of the binding's modes."""
+
+
+class NotBuiltError(ImportError):
+    """A native binding that this build of the package left out."""
+
+
+_NATIVE = Binding(("held", "released"), ("auto", "stev", "stevd", "stevr"), is_native=True)
+_SCIPY = Binding(("released",), ("auto", "stev"))
+_OWN = Binding(("released",), ("auto",))
+
+BINDINGS = {
+    "callback": _NATIVE,
+    "prange": _NATIVE,
+    "pointer": _NATIVE,
+    "legacy": _NATIVE,
+    "pybind11": Binding(
+        ("held", "released", "call-guard", "reacquired", "acquired", "touched", "counted"),
+        _NATIVE.drivers,
+        is_native=True,
+    ),
+    "ctypes": _NATIVE,
+    "processes-pool": _SCIPY,
+    "processes-queue": _SCIPY,
+    "processes-pipe": _SCIPY,
+    "threads-python": _OWN,
+    "threads-numpy": _OWN,
+    "threads-scipy": _SCIPY,
+}
+"""Every binding there is, built or not, by its name."""
 
 
 def load(name: str) -> Solve:
@@ -26,8 +65,18 @@ def load(name: str) -> Solve:
     ------
     ValueError
         If no binding has that name.
+    NotBuiltError
+        If this build of the package was made without it.
 
     """
     if name not in BINDINGS:
         raise ValueError(f"unknown binding {name!r}; expected one of {', '.join(BINDINGS)}")
-    return cast("Solve", import_module(f"lapack_kernels.{name}").solve)
+    try:
+        module = import_module("lapack_kernels." + name.replace("-", "."))
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith("lapack_kernels."):
+            raise
+        raise NotBuiltError(
+            f"the binding {name!r} was not built: {error.name} is missing (see `bindings` in meson.options)"
+        ) from error
+    return cast("Solve", module.solve)

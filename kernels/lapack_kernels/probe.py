@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 from time import perf_counter
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapack_kernels.batch import MAX_THREADS
-from lapack_kernels.bindings import BINDINGS, GIL_MODES, load
-from lapack_kernels.eigh import eigh_tridiagonal
+from lapack_kernels.bindings import BINDINGS, load
+from lapack_kernels.drivers import DRIVERS
+from lapack_kernels.eigh import eigh_tridiagonal, eigvalsh_tridiagonal
 from lapack_kernels.result import write_result
 
 if TYPE_CHECKING:
@@ -25,18 +27,27 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    Array = npt.NDArray[np.float64]
+    Array = npt.NDArray[Any]
 
 TOLERANCE_EPS_N = 8.0
-"""The largest error that LAPACK may make, in units of eps n (‖A‖ for residuals): most are under 1."""
+"""The largest error that LAPACK may make, in units of eps n (‖A‖ but for vectors): most are under 1."""
+
+LIMITED = ("residual", "orthogonality")
+"""The errors that have that limit; every other must be 0."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the probe that the command line asks for; returns its exit code."""
     options = _options(arguments)
     rng = np.random.default_rng(options.seed)
-    d = rng.standard_normal((options.batch, options.size))
-    e = rng.standard_normal((options.batch, options.size - 1))
+    d = rng.standard_normal((options.batch, options.size)).astype(options.dtype)
+    e = rng.standard_normal((options.batch, options.size - 1)).astype(options.dtype)
+    how = {
+        "binding": options.binding,
+        "gil": options.gil,
+        "threads": options.threads,
+        "driver": options.driver,
+    }
     start = perf_counter()
     load(options.binding)
     seconds_load = perf_counter() - start
@@ -44,11 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors: list[dict[str, float]] = []
     for _ in range(options.calls):
         start = perf_counter()
-        values, vectors = eigh_tridiagonal(
-            d, e, binding=options.binding, gil=options.gil, threads=options.threads
-        )
+        if options.values_only:
+            values = eigvalsh_tridiagonal(d, e, **how)
+        else:
+            values, vectors = eigh_tridiagonal(d, e, **how)
         seconds.append(perf_counter() - start)
-        errors.append(errors_eps_n(d, e, values, vectors))
+        errors.append(
+            value_errors(d, e, values) if options.values_only else errors_eps_n(d, e, values, vectors)
+        )
     worst = {name: max(error[name] for error in errors) for name in errors[0]}
     result: dict[str, Any] = {
         "checks": _checks(worst),
@@ -57,8 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "seconds_first_call": seconds[0],
             "seconds_per_call_median": statistics.median(seconds),
             "seconds_per_call_min": min(seconds),
-            "residual_max_eps_n": worst["residual"],
-            "orthogonality_max_eps_n": worst["orthogonality"],
+            **{f"{name}_max_eps_n": worst[name] for name in LIMITED if name in worst},
         },
     }
     if not write_result(result):
@@ -69,33 +82,75 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def errors_eps_n(d: Array, e: Array, values: Array, vectors: Array) -> dict[str, float]:
     """Measure the worst errors of a solved batch of at least one problem.
 
-    `residual` is ‖A v - λ v‖ in units of eps n ‖A‖, `orthogonality` is |VᵀV - I| in units of eps n, and
-    `descent` is the largest step down between neighbouring eigenvalues, 0 when they ascend. Where an error is
-    not finite it is the largest float instead, which JSON can hold.
+    `residual` is ‖A v - λ v‖ in units of eps n ‖A‖, `orthogonality` is |VᵀV - I| in units of eps n, with eps
+    that of the type of `values`, and `descent` is the largest step down between neighbouring eigenvalues, 0
+    when they ascend. Where an error is not finite it is the largest float instead, which JSON can hold.
     """
     size = d.shape[1]
-    unit = np.finfo(np.float64).eps * size
-    norms = np.abs(d).max(axis=1)
+    unit = float(np.finfo(values.dtype).eps) * size
+    descent = _descent(values)
+    norms = _norms(d, e)
+    d, e, values, vectors = (np.asarray(array, np.float64) for array in (d, e, values, vectors))
     products = d[:, :, None] * vectors
     if size > 1:
-        norms += 2 * np.abs(e).max(axis=1)
         products[:, :-1] += e[:, :, None] * vectors[:, 1:]
         products[:, 1:] += e[:, :, None] * vectors[:, :-1]
-    norms = np.maximum(norms, np.finfo(np.float64).tiny)
     residuals = np.linalg.norm(products - values[:, None, :] * vectors, axis=1).max(axis=1)
     gram = vectors.transpose(0, 2, 1) @ vectors - np.eye(size)
-    descents = np.maximum(0, -np.diff(values, axis=1)).max(axis=1, initial=0)
     worst = {
         "residual": (residuals / norms).max() / unit,
         "orthogonality": np.abs(gram).max() / unit,
-        "descent": descents.max(),
+        "descent": descent,
     }
     largest = sys.float_info.max
     return {name: float(np.nan_to_num(error, nan=largest, posinf=largest)) for name, error in worst.items()}
 
 
+def value_errors(d: Array, e: Array, values: Array) -> dict[str, float]:
+    """Measure the worst errors of eigenvalues without their vectors.
+
+    `misplaced` is how many are not the k-th eigenvalue within `TOLERANCE_EPS_N`, by Sylvester's law of
+    inertia: A - λ I has as many negative pivots as A has eigenvalues below λ. `descent` is as in
+    `errors_eps_n`.
+    """
+    count, size = d.shape
+    tolerance = TOLERANCE_EPS_N * float(np.finfo(values.dtype).eps) * size * _norms(d, e)[:, None]
+    order = np.arange(size)
+    right = np.isfinite(values)
+    right &= _count_below(d, e, values - tolerance) <= order
+    right &= _count_below(d, e, values + tolerance) > order
+    return {"misplaced": float(count * size - np.count_nonzero(right)), "descent": _descent(values)}
+
+
+def _count_below(d: Array, e: Array, shifts: Array) -> Array:
+    pivots = _not_zero(d[:, :1] - shifts)
+    below = (pivots < 0).astype(np.int64)
+    for row in range(1, d.shape[1]):
+        squares = np.square(e[:, row - 1 : row], dtype=np.float64)
+        pivots = _not_zero(d[:, row : row + 1] - shifts - squares / pivots)
+        below += pivots < 0
+    return below
+
+
+def _not_zero(pivots: Array) -> Array:
+    smallest = np.finfo(np.float64).tiny
+    return np.where(np.abs(pivots) < smallest, -smallest, pivots)
+
+
+def _norms(d: Array, e: Array) -> Array:
+    norms = np.abs(d).max(axis=1).astype(np.float64)
+    if e.size:
+        norms += 2 * np.abs(e).max(axis=1)
+    return np.maximum(norms, np.finfo(np.float64).tiny)
+
+
+def _descent(values: Array) -> float:
+    descent = float(np.maximum(0, -np.diff(values, axis=1)).max(initial=0))
+    return descent if math.isfinite(descent) else sys.float_info.max
+
+
 def _checks(worst: dict[str, float]) -> list[dict[str, Any]]:
-    limits = {"residual": TOLERANCE_EPS_N, "orthogonality": TOLERANCE_EPS_N, "descent": 0.0}
+    limits = {name: TOLERANCE_EPS_N if name in LIMITED else 0.0 for name in worst}
     return [
         {
             "name": name,
@@ -109,13 +164,21 @@ def _checks(worst: dict[str, float]) -> list[dict[str, Any]]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m lapack_kernels.probe", description=__doc__.split(":")[0])
     parser.add_argument("binding", choices=BINDINGS)
-    parser.add_argument("--gil", choices=GIL_MODES, default="released", help="around the native call")
+    parser.add_argument("--gil", default="released", help="a mode of the binding")
     parser.add_argument("--threads", type=_positive, default=2, help=f"1 to {MAX_THREADS}")
+    parser.add_argument("--driver", choices=("auto", *DRIVERS), default="auto", help="of LAPACK")
+    parser.add_argument("--dtype", choices=("float64", "float32"), default="float64")
+    parser.add_argument("--values-only", action="store_true", help="no eigenvectors")
     parser.add_argument("--size", type=_positive, default=32, help="order n of each matrix")
     parser.add_argument("--batch", type=_positive, default=64, help="matrices per call")
     parser.add_argument("--calls", type=_positive, default=20)
     parser.add_argument("--seed", type=int, default=6107)
     options = parser.parse_args(arguments)
+    able = BINDINGS[options.binding]
+    for name, known in (("gil", able.gil_modes), ("driver", able.drivers)):
+        given = getattr(options, name)
+        if given not in known:
+            parser.error(f"argument --{name}: {options.binding} has {', '.join(known)}, not {given}")
     if options.threads > MAX_THREADS:
         parser.error(f"argument --threads: must be at most {MAX_THREADS}, not {options.threads}")
     return options

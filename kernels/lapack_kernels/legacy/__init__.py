@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lapack_kernels import _legacy
+import lapack_kernels._legacy as native
 
 if TYPE_CHECKING:
     from lapack_kernels.batch import Batch
 
 
-def solve(batch: Batch, *, release_gil: bool) -> None:
+def solve(batch: Batch, *, gil: str) -> None:
     """Solve the batch in place, with the GIL held or released around the whole loop."""
-    _legacy.solve_callback(batch.address, release_gil)
+    native.solve_callback(batch.address, gil == "released")

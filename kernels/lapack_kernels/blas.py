@@ -1,0 +1,70 @@
+"""BLAS's own threads, held at one while a team of ours runs: two teams on the same CPUs slow each other down."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+import scipy.linalg.cython_lapack  # noqa: F401 (so that the BLAS it calls is among those found)
+from threadpoolctl import ThreadpoolController
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+
+class OneThread:
+    """A context in which every BLAS of the process has one thread, each time that it is entered.
+
+    Callers may overlap: the first to come in saves what it finds, the last to go out restores it. A child of
+    a fork begins outside, whoever was inside.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved: list[tuple[Any, int]] = []
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._begin_anew
+        )
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._save()
+            self._inside += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._restore()
+
+    def _save(self) -> None:
+        for library in _blas().lib_controllers:
+            self._saved.append((library, library.get_num_threads()))
+            library.set_num_threads(1)
+
+    def _restore(self) -> None:
+        while self._saved:
+            library, threads = self._saved.pop()
+            library.set_num_threads(threads)
+
+    def _begin_anew(self) -> None:
+        self._inside = 0
+        self._restore()
+        self._lock.release()
+
+
+one_thread = OneThread()
+"""The one of this process: `with one_thread: ...`."""
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Every BLAS there is: found once, since that looks through all libraries of the process."""
+    return ThreadpoolController().select(user_api="blas")

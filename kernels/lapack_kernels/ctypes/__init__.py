@@ -1,0 +1,58 @@
+"""A plain C library, called through ctypes by Python's own threads.
+
+`ctypes.CDLL` gives the GIL up around each call, `ctypes.PyDLL` keeps it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from itertools import count
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lapack_kernels.batch import Batch
+
+_LIBRARY = Path(__file__).with_name("libproblems.so")
+if not _LIBRARY.exists():
+    raise ModuleNotFoundError(f"No library {_LIBRARY}", name="lapack_kernels.ctypes.libproblems")
+
+
+def _load(library: ctypes.CDLL) -> ctypes.CDLL:
+    library.lapack_kernels_solve_range.argtypes = (
+        ctypes.c_void_p,
+        ctypes.c_ssize_t,
+        ctypes.c_ssize_t,
+        ctypes.c_int,
+    )
+    library.lapack_kernels_solve_range.restype = None
+    library.lapack_kernels_sizeof_batch.restype = ctypes.c_size_t
+    return library
+
+
+_LIBRARIES = {"released": _load(ctypes.CDLL(str(_LIBRARY))), "held": _load(ctypes.PyDLL(str(_LIBRARY)))}
+SIZEOF_BATCH = _LIBRARIES["released"].lapack_kernels_sizeof_batch()
+
+
+def solve(batch: Batch, *, gil: str) -> None:
+    """Solve the batch in place, with the GIL held or released around each call of a chunk's problems."""
+    solve_range = _LIBRARIES[gil].lapack_kernels_solve_range
+    address = batch.address
+    numbers = count(batch.threads)
+
+    def take_chunks(thread: int) -> None:
+        number = thread
+        while number * batch.chunk < batch.count:
+            first = number * batch.chunk
+            solve_range(address, first, min(first + batch.chunk, batch.count), thread)
+            number = next(numbers)  # atomic: it is one call in C, with the GIL
+
+    others = [Thread(target=take_chunks, args=(thread,)) for thread in range(1, batch.threads)]
+    for other in others:
+        other.start()
+    try:
+        take_chunks(0)
+    finally:
+        for other in others:
+            other.join()

@@ -1,0 +1,110 @@
+"""LAPACK's drivers for a symmetric tridiagonal matrix: which to choose, what memory each wants, where they are.
+
+stev: QL and QR iterations. stevd: divide and conquer. stevr: relatively robust representations.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import NamedTuple
+
+DRIVERS = ("stev", "stevd", "stevr")
+"""In the order of enum Driver in batch.h."""
+
+LARGEST_INT = 2**31 - 1
+
+FASTEST_WITH_VECTORS = ((24, "stev"), (46_340, "stevd"))
+FASTEST_VALUES_ONLY = ((46_340, "stev"),)
+
+_SIGNATURES = {
+    "stev": "void (char *, int *, T *, T *, T *, int *, T *, int *)",
+    "stevd": "void (char *, int *, T *, T *, T *, int *, T *, int *, int *, int *, int *)",
+    "stevr": (
+        "void (char *, char *, int *, T *, T *, T *, T *, int *, int *, T *, int *, T *, T *, int *, int *, "
+        "T *, int *, int *, int *, int *)"
+    ),
+}
+_PRECISIONS = {"float64": "d", "float32": "s"}
+
+
+class Sizes(NamedTuple):
+    """What one call of a driver needs beside its input and its output: reals, and 32-bit ints."""
+
+    diagonal: int
+    work: int
+    iwork: int
+    isuppz: int
+
+
+def resolve(driver: str, size: int, *, wants_vectors: bool) -> str:
+    """Return the driver to call for matrices of order `size`: what `auto` stands for, or `driver` itself.
+
+    Raises
+    ------
+    ValueError
+        If LAPACK cannot index the workspace that this takes.
+
+    """
+    if driver == "auto":
+        table = FASTEST_WITH_VECTORS if wants_vectors else FASTEST_VALUES_ONLY
+        driver = next((name for largest, name in table if size <= largest), "stev")
+    work = sizes(driver, size, wants_vectors=wants_vectors).work
+    if max(size, work) > LARGEST_INT:
+        raise ValueError(
+            f"problems of size {size} are too large for {driver}: "
+            f"LAPACK takes at most a workspace of {LARGEST_INT}, not {work}"
+        )
+    return driver
+
+
+def sizes(driver: str, size: int, *, wants_vectors: bool) -> Sizes:
+    """Return the workspaces that LAPACK's manual pages ask for, at order `size`."""
+    if driver == "stev":
+        return Sizes(diagonal=0, work=max(1, 2 * size - 2), iwork=0, isuppz=0)
+    if driver == "stevd":
+        if wants_vectors and size > 1:
+            return Sizes(diagonal=0, work=1 + 4 * size + size**2, iwork=3 + 5 * size, isuppz=0)
+        return Sizes(diagonal=0, work=1, iwork=1, isuppz=0)
+    return Sizes(diagonal=size, work=20 * size, iwork=10 * size, isuppz=2 * size)
+
+
+def uses_blas_3(driver: str, size: int, *, wants_vectors: bool) -> bool:
+    """Whether the driver multiplies matrices, for which BLAS may start threads of its own.
+
+    Divide and conquer does, above the order at which it stops to divide (SMLSIZ in LAPACK's ilaenv).
+    """
+    smallest_divided = 25
+    return driver == "stevd" and wants_vectors and size > smallest_divided
+
+
+@cache
+def address(driver: str, dtype: str) -> int:
+    """Return the address of SciPy's own function, `dstev` for ("stev", "float64").
+
+    A capsule's name is the C signature of what it holds: it is compared before it is trusted.
+
+    Raises
+    ------
+    ImportError
+        If SciPy has another function under that name.
+
+    """
+    from scipy.linalg import cython_lapack  # noqa: PLC0415 (not every binding needs SciPy)
+
+    precision = _PRECISIONS[dtype]
+    name = precision + driver
+    capsule = cython_lapack.__pyx_capi__[name]
+    encoded = _capsule_name(capsule)
+    signature = encoded.decode().replace("__pyx_t_5scipy_6linalg_13cython_lapack_", "")
+    expected = _SIGNATURES[driver].replace("T", precision)
+    if signature != expected:
+        raise ImportError(f"scipy.linalg.cython_lapack has a {name} that is {signature!r}, not {expected!r}")
+    return int(_capsule_pointer(capsule, encoded))
+
+
+# Prototypes of our own: the attributes of ctypes.pythonapi are everybody's.
+_capsule_name = ctypes.PYFUNCTYPE(ctypes.c_char_p, ctypes.py_object)(("PyCapsule_GetName", ctypes.pythonapi))
+_capsule_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", ctypes.pythonapi)
+)
