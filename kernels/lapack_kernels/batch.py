@@ -27,7 +27,7 @@ NOT_FINITE_E = -1002
 CACHE_LINE_BYTES = 64
 PROBLEM_BYTES = 256
 CHUNK_ELEMENTS = 512
-"""How many elements of eigenvectors a chunk has, where a problem has fewer: 4 KiB, some 20 microseconds of work."""
+"""How many elements of eigenvectors make a chunk, or one problem if that has more: some 20 µs of work."""
 
 
 class FailureLayout(ctypes.Structure):
@@ -101,6 +101,8 @@ class Batch:
         Ascending, once a binding has solved the batch.
     vectors : (m, n, n) array or None
         Row k of problem i is its k-th eigenvector; None for eigenvalues alone.
+    failures : sequence of FailureLayout
+        What failed, one for each thread.
 
     """
 
@@ -132,19 +134,19 @@ class Batch:
         # Left untouched: it is the threads that have the system find the pages.
         self.eigenvalues: Array = np.empty(d.shape, d.dtype)
         self.vectors: Array | None = np.empty((*d.shape, self.size), d.dtype) if wants_vectors else None
-        self._failures = (FailureLayout * self.threads)()
+        self.failures = (FailureLayout * self.threads)()
         self._layout: Layout | None = None
 
     def fail(self, index: int, info: int, thread: int = 0) -> None:
         """Note that the problem `index` failed; each thread notes its own."""
-        failure = self._failures[thread]
+        failure = self.failures[thread]
         failure.count += 1
         if failure.count == 1 or index < failure.index:
             failure.index, failure.info = index, info
 
     def first_failure(self) -> Failure | None:
         """Return the failure of the first problem that failed in any thread, or None."""
-        failed = [failure for failure in self._failures if failure.count]
+        failed = [failure for failure in self.failures if failure.count]
         if not failed:
             return None
         first = min(failed, key=lambda failure: failure.index)
@@ -198,7 +200,7 @@ class Batch:
             work_offset=work_offset,
             iwork_offset=iwork_offset,
             isuppz_offset=isuppz_offset,
-            failures=ctypes.addressof(self._failures),
+            failures=ctypes.addressof(self.failures),
             lapack=drivers.address(self.driver, self.dtype.name),
         )
 

@@ -1,4 +1,4 @@
-"""BLAS's own threads, held at one while a team of ours runs: two teams on the same CPUs slow each other down."""
+"""BLAS's own threads, held at one while a team of ours runs: two teams slow each other down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LAPACK's drivers for a symmetric tridiagonal matrix: which to choose, what memory each wants, where they are.
+"""LAPACK's drivers for tridiagonal matrices: which to choose, what memory they want, where SciPy has them.
 
 stev: QL and QR iterations. stevd: divide and conquer. stevr: relatively robust representations.
 """
@@ -14,8 +14,21 @@ DRIVERS = ("stev", "stevd", "stevr")
 
 LARGEST_INT = 2**31 - 1
 
-FASTEST_WITH_VECTORS = ((24, "stev"), (46_340, "stevd"))
-FASTEST_VALUES_ONLY = ((46_340, "stev"),)
+FASTEST_WITH_VECTORS = ((25, "stev"), (46_338, "stevd"), (107_374_182, "stevr"), (2**30, "stev"))
+"""Up to which order which driver is the fastest with vectors, and LAPACK can index its workspace.
+
+Up to 25, stev and stevd do the same; beyond, stevd divides. Microseconds a problem, one thread, as `python
+benchmarks/versus/drivers.py` has it on matrices of normally distributed numbers, with SciPy 1.17.1:
+
+    ======= ======= ======= ======= ======= ======= =======
+    order       float64 stev, stevd, stevr      float32 ...
+    ======= ======= ======= ======= ======= ======= =======
+
+stevr is never the fastest, and its vectors are less orthogonal: see ORTHOGONALITY_EPS_N.
+"""
+
+FASTEST_VALUES_ONLY = ((2**30, "stev"),)
+"""Without vectors, all three call the same routine (LAPACK's sterf)."""
 
 _SIGNATURES = {
     "stev": "void (char *, int *, T *, T *, T *, int *, T *, int *)",
@@ -48,7 +61,7 @@ def resolve(driver: str, size: int, *, wants_vectors: bool) -> str:
     """
     if driver == "auto":
         table = FASTEST_WITH_VECTORS if wants_vectors else FASTEST_VALUES_ONLY
-        driver = next((name for largest, name in table if size <= largest), "stev")
+        driver = next((name for largest, name in table if size <= largest), table[-1][1])
     work = sizes(driver, size, wants_vectors=wants_vectors).work
     if max(size, work) > LARGEST_INT:
         raise ValueError(
