@@ -19,7 +19,8 @@ class OneThread:
     """A context in which every BLAS of the process has one thread, each time that it is entered.
 
     Callers may overlap: the first to come in saves what it finds, the last to go out restores it. A child of
-    a fork begins outside, whoever was inside.
+    a fork begins outside, whoever was inside. While another thread limits BLAS through threadpoolctl (3.8 or
+    later), its limit stands.
     """
 
     def __init__(self) -> None:
@@ -45,14 +46,18 @@ class OneThread:
                 self._restore()
 
     def _save(self) -> None:
-        for library in _blas().lib_controllers:
-            self._saved.append((library, library.get_num_threads()))
+        for library in _libraries():
+            threads = library.get_num_threads()
             library.set_num_threads(1)
+            if library.get_num_threads() == 1:
+                self._saved.append((library, threads))
 
     def _restore(self) -> None:
         while self._saved:
             library, threads = self._saved.pop()
+            _let_go(library)
             library.set_num_threads(threads)
+            _let_go(library)
 
     def _begin_anew(self) -> None:
         self._inside = 0
@@ -65,6 +70,18 @@ one_thread = OneThread()
 
 
 @cache
-def _blas() -> ThreadpoolController:
-    """Every BLAS there is: found once, since that looks through all libraries of the process."""
-    return ThreadpoolController().select(user_api="blas")
+def _libraries() -> list[Any]:
+    """Every BLAS there is: found once, since that looks through all libraries of the process.
+
+    But for those whose threads are OpenMP's: in a team of ours they start no other, and each thread has a
+    count of its own, which nobody else can restore.
+    """
+    found = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in found if getattr(library, "threading_layer", None) != "openmp"]
+
+
+def _let_go(library: Any) -> None:
+    """Let any thread set the count: threadpoolctl 3.8 has but one do so, the first, as long as it lives."""
+    let_go = getattr(library, "clear_controlling_thread", None)
+    if let_go is not None:
+        let_go(force=True)

@@ -24,7 +24,7 @@ benchmarks/versus/drivers.py` has it on matrices of normally distributed numbers
     order       float64 stev, stevd, stevr      float32 ...
     ======= ======= ======= ======= ======= ======= =======
 
-stevr is never the fastest, and its vectors are less orthogonal: see ORTHOGONALITY_EPS_N.
+stevr is never the fastest, and its vectors are less orthogonal: see STEVR_ORTHOGONALITY_EPS_N in probe.py.
 """
 
 FASTEST_VALUES_ONLY = ((2**30, "stev"),)

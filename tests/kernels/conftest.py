@@ -1,6 +1,8 @@
-"""Tells gilgrid, from inside a cell, which test runs and which failed; has those that may hang run last.
+"""What the tests run over, and what gilgrid is told of them inside a cell: it imports nothing of gilgrid.
 
-It imports nothing of gilgrid, which a cell does not have.
+A test that takes `binding` runs with every binding that is built here, one that takes `native` with those
+that solve a `struct Batch`, one that takes `indirect` with those that call LAPACK through its pointer. With
+`gil` beside it, it runs in the binding's modes that are right, and with `driver` for each of its drivers.
 """
 
 from __future__ import annotations
@@ -9,7 +11,48 @@ import time
 from typing import Any
 
 import pytest
+from lapack_kernels.bindings import BINDINGS, NotBuiltError, load
 from lapack_kernels.result import write_result
+
+RIGHT_GIL_MODES = ("held", "released")
+"""The others are there to go wrong, or are tested beside what they are about."""
+
+
+def is_built(name: str) -> bool:
+    """Whether this build has the binding; what else is wrong with it is for its tests to say."""
+    try:
+        load(name)
+    except NotBuiltError:
+        return False
+    return True
+
+
+BUILT = [name for name in BINDINGS if is_built(name)]
+GROUPS = {
+    "binding": BUILT,
+    "native": [name for name in BUILT if BINDINGS[name].is_native],
+    "indirect": [name for name in BUILT if name in {"pointer", "pybind11", "ctypes"}],
+}
+
+
+@pytest.fixture
+def native_bindings() -> list[str]:
+    return GROUPS["native"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    taken = next((name for name in GROUPS if name in metafunc.fixturenames), None)
+    if taken is None:
+        return
+    names = [taken]
+    rows: list[tuple[str, ...]] = [(name,) for name in GROUPS[taken]]
+    if "gil" in metafunc.fixturenames:
+        names.append("gil")
+        rows = [(*row, gil) for row in rows for gil in BINDINGS[row[0]].gil_modes if gil in RIGHT_GIL_MODES]
+    if "driver" in metafunc.fixturenames:
+        names.append("driver")
+        rows = [(*row, driver) for row in rows for driver in BINDINGS[row[0]].drivers]
+    metafunc.parametrize(names, rows)
 
 
 def pytest_configure(config: pytest.Config) -> None:

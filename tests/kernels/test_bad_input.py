@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
-from lapack_kernels import _native, bindings, eigh_tridiagonal
-from lapack_kernels.batch import Layout
-
-if TYPE_CHECKING:
-    from lapack_kernels.batch import Batch
+from lapack_kernels import BINDINGS, NotBuiltError, bindings, eigh_tridiagonal, eigvalsh_tridiagonal
 
 D = np.ones((3, 4))
 E = np.ones((3, 3))
-
-
-def with_value(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any]:
-    changed = array.copy()
-    changed[1, 2] = value
-    return changed
 
 
 @pytest.mark.parametrize(
@@ -33,21 +22,26 @@ def with_value(array: np.ndarray[Any, Any], value: float) -> np.ndarray[Any, Any
         (D, D, r"e must have shape \(3, 3\)"),
         (D, E[:2], r"e must have shape \(3, 3\)"),
         (D, E[0], r"e must have shape \(3, 3\)"),
-        (with_value(D, np.nan), E, r"d must be finite, but problem 1"),
-        (D, with_value(E, -np.inf), r"e must be finite, but problem 1"),
     ],
 )
-def test_wrong_shapes_and_values_are_named(d: Any, e: Any, message: str) -> None:
+def test_wrong_shapes_are_named(d: Any, e: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         eigh_tridiagonal(d, e)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.complex128, object, ">f8", "U3", np.longdouble])
-def test_only_native_float64_is_taken(dtype: Any) -> None:
-    with pytest.raises(TypeError, match="d must be float64 in native byte order"):
+@pytest.mark.parametrize(
+    "dtype", [np.float16, np.int64, np.complex128, object, ">f8", ">f4", "U3", np.longdouble]
+)
+def test_only_native_float64_and_float32_are_taken(dtype: Any) -> None:
+    with pytest.raises(TypeError, match="d must be float64 or float32 in native byte order"):
         eigh_tridiagonal(D.astype(dtype), E)
-    with pytest.raises(TypeError, match="e must be float64 in native byte order"):
+    with pytest.raises(TypeError, match="e must be float64 or float32 in native byte order"):
         eigh_tridiagonal(D, E.astype(dtype))
+
+
+def test_both_must_be_of_one_type() -> None:
+    with pytest.raises(TypeError, match="d and e must be of one type, not float32 and float64"):
+        eigh_tridiagonal(D.astype(np.float32), E)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1025, 2**70])
@@ -62,55 +56,80 @@ def test_a_thread_count_that_is_no_integer_is_a_type_error(threads: Any) -> None
         eigh_tridiagonal(D, E, threads=threads)
 
 
-def test_a_numpy_integer_is_a_thread_count() -> None:
-    eigh_tridiagonal(D, E, threads=np.int8(2))  # type: ignore[arg-type]
+def test_a_numpy_integer_is_a_thread_count(binding: str) -> None:
+    eigh_tridiagonal(D, E, binding=binding, threads=np.int8(2))  # type: ignore[arg-type]
 
 
 def test_an_unknown_binding_is_named_with_those_there_are() -> None:
-    known = "callback, prange, pointer, legacy"
+    known = ", ".join(BINDINGS)
     with pytest.raises(ValueError, match=f"unknown binding 'cffi'; expected one of {known}"):
         eigh_tridiagonal(D, E, binding="cffi")
 
 
-def test_an_unknown_gil_mode_is_named_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="unknown gil mode 'free'; expected one of held, released"):
-        eigh_tridiagonal(D, E, gil="free")
+def test_an_unknown_gil_mode_is_named_with_those_of_the_binding(binding: str) -> None:
+    known = ", ".join(BINDINGS[binding].gil_modes)
+    with pytest.raises(ValueError, match=f"unknown gil mode 'free' of {binding}; expected one of {known}"):
+        eigh_tridiagonal(D, E, binding=binding, gil="free")
+
+
+def test_an_unknown_driver_is_named_with_those_of_the_binding(binding: str) -> None:
+    known = ", ".join(BINDINGS[binding].drivers)
+    with pytest.raises(ValueError, match=f"unknown driver 'syev' of {binding}; expected one of {known}"):
+        eigh_tridiagonal(D, E, binding=binding, driver="syev")
+
+
+def test_a_binding_that_was_not_built_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BINDINGS, "cffi", BINDINGS["pointer"])
+    with pytest.raises(NotBuiltError, match=r"'cffi' was not built: lapack_kernels\.cffi is missing"):
+        bindings.load("cffi")
+
+
+def with_value(array: np.ndarray[Any, Any], value: float, *rows: int) -> np.ndarray[Any, Any]:
+    changed = array.copy()
+    changed[rows, -1] = value
+    return changed
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_the_first_problem_that_is_not_finite_is_named(binding: str, dtype: str, threads: int) -> None:
+    d, e = np.ones((40, 6), dtype), np.ones((40, 5), dtype)
+    for solve in (eigh_tridiagonal, eigvalsh_tridiagonal):
+        with pytest.raises(ValueError, match=r"d must be finite, but problem 7 has .* \(3 of 40 problems"):
+            solve(with_value(d, np.nan, 7, 22, 39), e, binding=binding, threads=threads)
+        with pytest.raises(ValueError, match=r"e must be finite, but problem 0 has .* \(2 of 40 problems"):
+            solve(with_value(d, np.nan, 30), with_value(e, -np.inf, 0), binding=binding, threads=threads)
+
+
+def test_a_single_value_that_is_not_finite_is_found_wherever_it_is(native: str) -> None:
+    for at in range(4):
+        d = D.copy()
+        d[2, at] = np.inf
+        with pytest.raises(ValueError, match="d must be finite, but problem 2"):
+            eigh_tridiagonal(d, E, binding=native)
 
 
 @pytest.mark.parametrize(
-    ("count", "size", "message"),
+    ("count", "size", "asked", "message"),
     [
-        (1, 2**30 + 1, "LAPACK takes at most"),
-        (1, 2**40, "LAPACK takes at most"),
-        (2, 2**30, "exceed the address space"),
-        (2**36, 2**20, "exceed the address space"),
+        (1, 2**30 + 1, "stev", "too large for stev: LAPACK takes at most"),
+        (1, 2**40, "auto", "too large for stev: LAPACK takes at most"),
+        (1, 46_339, "stevd", "too large for stevd: LAPACK takes at most"),
+        (1, 107_374_183, "stevr", "too large for stevr: LAPACK takes at most"),
+        (2, 2**30, "auto", "exceed the address space"),
+        (2**40, 2**15, "auto", "exceed the address space"),
     ],
 )
 def test_problems_too_large_to_index_are_refused_before_any_memory_is_taken(
-    count: int, size: int, message: str
+    native: str, count: int, size: int, asked: str, message: str
 ) -> None:
     d = np.broadcast_to(1.0, (count, size))
     e = np.broadcast_to(1.0, (count, size - 1))
     with pytest.raises(ValueError, match=message):
-        eigh_tridiagonal(d, e)
+        eigh_tridiagonal(d, e, binding=native, driver=asked)
 
 
-def test_problems_too_large_for_memory_are_a_memory_error() -> None:
+def test_problems_too_large_for_memory_are_a_memory_error(native: str) -> None:
+    d = np.broadcast_to(1.0, (2**10, 2**20))
     with pytest.raises(MemoryError):
-        eigh_tridiagonal(np.broadcast_to(1.0, (2**10, 2**20)), np.broadcast_to(1.0, (2**10, 2**20 - 1)))
-
-
-def test_a_lapack_failure_names_the_problem_and_the_info(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for LAPACK: no finite input is known to make `dstev` fail."""
-
-    def fail(batch: Batch, *, release_gil: bool) -> None:
-        del release_gil
-        batch.infos[1:] = [4, 2]
-
-    monkeypatch.setattr(bindings, "load", lambda _name: fail)
-    with pytest.raises(np.linalg.LinAlgError, match=r"problem 1: info = 4 \(2 of 3 problems failed\)"):
-        eigh_tridiagonal(D, E)
-
-
-def test_python_and_native_code_agree_on_the_layout_of_a_batch() -> None:
-    assert ctypes.sizeof(Layout) == _native.SIZEOF_BATCH
+        eigh_tridiagonal(d, d[:, 1:], binding=native)

@@ -39,8 +39,8 @@ def solve(batch: Batch, *, gil: str) -> None:
     """Solve the batch in place, with the GIL held or released around each call, which solves some chunks."""
     solve_range = _LIBRARIES[gil].lapack_kernels_solve_range
     address = batch.address
-    # To come back to Python costs a microsecond, and more while another thread has the GIL: some 300 µs of work
-    # a call, but 16 calls a thread or more, since that work may be uneven.
+    # To come back to Python takes a microsecond, and more while another thread has the GIL: so some 300 µs of
+    # work a call, but 16 calls a thread or more, since the work may be uneven.
     chunks = max(1, min(16, batch.count // (batch.chunk * batch.threads * 16)))
     step = chunks * batch.chunk
     numbers = count(batch.threads)
