@@ -36,6 +36,12 @@ GROUPS = {
 
 
 @pytest.fixture
+def any_binding() -> str:
+    """One that is built, where it does not matter which."""
+    return BUILT[0]
+
+
+@pytest.fixture
 def native_bindings() -> list[str]:
     return GROUPS["native"]
 

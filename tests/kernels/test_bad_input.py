@@ -24,36 +24,36 @@ E = np.ones((3, 3))
         (D, E[0], r"e must have shape \(3, 3\)"),
     ],
 )
-def test_wrong_shapes_are_named(d: Any, e: Any, message: str) -> None:
+def test_wrong_shapes_are_named(any_binding: str, d: Any, e: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        eigh_tridiagonal(d, e)
+        eigh_tridiagonal(d, e, binding=any_binding)
 
 
 @pytest.mark.parametrize(
     "dtype", [np.float16, np.int64, np.complex128, object, ">f8", ">f4", "U3", np.longdouble]
 )
-def test_only_native_float64_and_float32_are_taken(dtype: Any) -> None:
+def test_only_native_float64_and_float32_are_taken(any_binding: str, dtype: Any) -> None:
     with pytest.raises(TypeError, match="d must be float64 or float32 in native byte order"):
-        eigh_tridiagonal(D.astype(dtype), E)
+        eigh_tridiagonal(D.astype(dtype), E, binding=any_binding)
     with pytest.raises(TypeError, match="e must be float64 or float32 in native byte order"):
-        eigh_tridiagonal(D, E.astype(dtype))
+        eigh_tridiagonal(D, E.astype(dtype), binding=any_binding)
 
 
-def test_both_must_be_of_one_type() -> None:
+def test_both_must_be_of_one_type(any_binding: str) -> None:
     with pytest.raises(TypeError, match="d and e must be of one type, not float32 and float64"):
-        eigh_tridiagonal(D.astype(np.float32), E)
+        eigh_tridiagonal(D.astype(np.float32), E, binding=any_binding)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1025, 2**70])
-def test_a_thread_count_out_of_range_is_a_value_error(threads: int) -> None:
+def test_a_thread_count_out_of_range_is_a_value_error(any_binding: str, threads: int) -> None:
     with pytest.raises(ValueError, match="threads must be 1 to 1024"):
-        eigh_tridiagonal(D, E, threads=threads)
+        eigh_tridiagonal(D, E, binding=any_binding, threads=threads)
 
 
 @pytest.mark.parametrize("threads", [1.0, "2", None, True])
-def test_a_thread_count_that_is_no_integer_is_a_type_error(threads: Any) -> None:
+def test_a_thread_count_that_is_no_integer_is_a_type_error(any_binding: str, threads: Any) -> None:
     with pytest.raises(TypeError, match="threads must be an integer"):
-        eigh_tridiagonal(D, E, threads=threads)
+        eigh_tridiagonal(D, E, binding=any_binding, threads=threads)
 
 
 def test_a_numpy_integer_is_a_thread_count(binding: str) -> None:
