@@ -33,6 +33,16 @@ class NotBuiltError(ImportError):
     """A native binding that this build of the package left out."""
 
 
+class CheckFailedError(Exception):
+    """A binding that checks what it does found it wrong: for the probe, one more check that failed."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        """Say which check failed, and what it found."""
+        super().__init__(f"{name}: {detail}")
+        self.name = name
+        self.detail = detail
+
+
 _NATIVE = Binding(("held", "released"), ("auto", "stev", "stevd", "stevr"), is_native=True)
 _SCIPY = Binding(("released",), ("auto", "stev"))
 _OWN = Binding(("released",), ("auto",))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapack_kernels.batch import MAX_THREADS
-from lapack_kernels.bindings import BINDINGS, load
+from lapack_kernels.bindings import BINDINGS, CheckFailedError, load
 from lapack_kernels.drivers import DRIVERS
 from lapack_kernels.eigh import eigh_tridiagonal, eigvalsh_tridiagonal
 from lapack_kernels.result import write_result
@@ -56,28 +56,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors: list[dict[str, float]] = []
     for _ in range(options.calls):
         start = perf_counter()
-        if options.values_only:
-            values = eigvalsh_tridiagonal(d, e, **how)
-        else:
-            values, vectors = eigh_tridiagonal(d, e, **how)
+        try:
+            if options.values_only:
+                values = eigvalsh_tridiagonal(d, e, **how)
+            else:
+                values, vectors = eigh_tridiagonal(d, e, **how)
+        except CheckFailedError as failed:
+            return _report({"checks": [{"name": failed.name, "ok": False, "detail": failed.detail}]})
         seconds.append(perf_counter() - start)
         errors.append(
             value_errors(d, e, values) if options.values_only else errors_eps_n(d, e, values, vectors)
         )
     worst = {name: max(error[name] for error in errors) for name in errors[0]}
-    result: dict[str, Any] = {
-        "checks": _checks(worst, limits(options.driver)),
-        "metrics": {
-            "seconds_load": seconds_load,
-            "seconds_first_call": seconds[0],
-            "seconds_per_call_median": statistics.median(seconds),
-            "seconds_per_call_min": min(seconds),
-            **{f"{name}_max_eps_n": worst[name] for name in ("residual", "orthogonality") if name in worst},
-        },
+    metrics = {
+        "seconds_load": seconds_load,
+        "seconds_first_call": seconds[0],
+        "seconds_per_call_median": statistics.median(seconds),
+        "seconds_per_call_min": min(seconds),
+        **{f"{name}_max_eps_n": worst[name] for name in ("residual", "orthogonality") if name in worst},
     }
-    if not write_result(result):
-        sys.stdout.write(json.dumps(result, indent=2) + "\n")
-    return 0 if all(check["ok"] for check in result["checks"]) else 1
+    return _report({"checks": _checks(worst, limits(options.driver)), "metrics": metrics})
 
 
 def limits(driver: str) -> dict[str, float]:
@@ -154,6 +152,12 @@ def _norms(d: Array, e: Array) -> Array:
 def _descent(values: Array) -> float:
     descent = float(np.maximum(0, -np.diff(values, axis=1)).max(initial=0))
     return descent if math.isfinite(descent) else sys.float_info.max
+
+
+def _report(result: dict[str, Any]) -> int:
+    if not write_result(result):
+        sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    return 0 if all(check["ok"] for check in result["checks"]) else 1
 
 
 def _checks(worst: dict[str, float], at_most: dict[str, float]) -> list[dict[str, Any]]:
