@@ -137,12 +137,12 @@ class Batch:
         self.failures = (FailureLayout * self.threads)()
         self._layout: Layout | None = None
 
-    def fail(self, index: int, info: int, thread: int = 0) -> None:
-        """Note that the problem `index` failed; each thread notes its own."""
+    def fail(self, index: int, info: int, thread: int = 0, *, count: int = 1) -> None:
+        """Note that the problem `index` failed, the first of `count`; each thread notes its own."""
         failure = self.failures[thread]
-        failure.count += 1
-        if failure.count == 1 or index < failure.index:
+        if failure.count == 0 or index < failure.index:
             failure.index, failure.info = index, info
+        failure.count += count
 
     def first_failure(self) -> Failure | None:
         """Return the failure of the first problem that failed in any thread, or None."""

@@ -1,0 +1,97 @@
+"""The workers of one binding, kept from call to call, and a batch cut into tasks for them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from lapack_kernels.processes.memory import shared
+from lapack_kernels.processes.worker import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lapack_kernels.batch import Batch, Failure
+    from lapack_kernels.processes.memory import Place
+
+TASKS_PER_WORKER = 4
+"""With four, a worker that was late is waited for during a quarter of a share at most; each costs 0.1 ms."""
+
+
+class Crew(Protocol):
+    """Some worker processes, and a way to reach them."""
+
+    def prepare(self, workers: int) -> bool:
+        """Have at least that many workers, started if need be; False if one that there was has ended."""
+
+    def run(self, tasks: Iterator[Task], workers: int) -> Iterator[Failure | None]:
+        """Have `workers` of them solve the tasks, and yield what each task came to.
+
+        Raises
+        ------
+        RuntimeError
+            If a worker dies.
+
+        """
+
+    def end(self) -> None:
+        """End all workers, whatever they do."""
+
+
+class Kept:
+    """The crew of one binding, for one call at a time: those of other threads wait for their turn.
+
+    It starts when it is first needed. It ends when a call raises anything, since answers may be on their way
+    that nobody waits for any more; the next call starts another.
+    """
+
+    def __init__(self, make: Callable[[], Crew]) -> None:
+        self._make = make
+        self._crew: Crew | None = None
+        self._inherited: Crew | None = None
+        self._turn = threading.Lock()
+        os.register_at_fork(after_in_child=self._forked)
+
+    def solve(self, batch: Batch) -> None:
+        """Solve the batch with as many workers as it has threads."""
+        if batch.count == 0:
+            return
+        with self._turn, shared(batch) as place:
+            try:
+                for failure in self._ready(batch.threads).run(_tasks(batch, place), batch.threads):
+                    if failure is not None:
+                        batch.fail(failure.index, failure.info, count=failure.count)
+            except BaseException:
+                self._end()
+                raise
+
+    def _ready(self, workers: int) -> Crew:
+        if self._crew is not None and not self._crew.prepare(workers):
+            self._end()
+        if self._crew is None:
+            self._crew = self._make()
+            self._crew.prepare(workers)
+        return self._crew
+
+    def _end(self) -> None:
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            crew.end()
+
+    def _forked(self) -> None:
+        """Leave the workers to the parent: no call from here may reach them, and no destructor."""
+        self._inherited, self._crew = self._crew, None
+        self._turn = threading.Lock()
+
+
+def _tasks(batch: Batch, place: Place) -> Iterator[Task]:
+    length = max(1, batch.count // (batch.threads * TASKS_PER_WORKER))
+    for begin in range(0, batch.count, length):
+        yield Task(place, batch.driver, begin, min(begin + length, batch.count))
+
+
+def died(exit_code: int | None = None) -> RuntimeError:
+    """Return the error for a worker that died during a call."""
+    how = "" if exit_code is None else f" (exit code {exit_code})"
+    return RuntimeError(f"a worker process died during the call{how}; the next call starts new ones")

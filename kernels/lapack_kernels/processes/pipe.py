@@ -1,0 +1,84 @@
+"""Workers that each have a pipe of their own: tasks go down, answers come up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, cast
+
+from lapack_kernels.processes import worker
+from lapack_kernels.processes.crew import Kept, died
+from lapack_kernels.processes.start import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+    from lapack_kernels.batch import Batch, Failure
+    from lapack_kernels.processes.worker import Task
+
+
+def solve(batch: Batch, *, gil: str) -> None:
+    """Solve the batch in `batch.threads` processes; `gil` is "released", since each has its own."""
+    del gil
+    _kept.solve(batch)
+
+
+class PipeCrew:
+    """A worker that dies closes its end of the pipe, and the parent meets the end of the file."""
+
+    def __init__(self) -> None:
+        self._workers = Workers()
+        self._pipes: list[Connection] = []
+
+    def prepare(self, workers: int) -> bool:
+        """Start what is missing to `workers`; False if one has ended."""
+        if self._workers.have_died():
+            return False
+        while self._workers.count < workers:
+            ours, theirs = self._workers.Pipe()
+            self._pipes.append(ours)
+            with theirs:  # closed here, or there is never an end of file
+                self._workers.start(_work, theirs)
+        return True
+
+    def run(self, tasks: Iterator[Task], workers: int) -> Iterator[Failure | None]:
+        """Give each worker two tasks, so that it never waits for the next, and another for each answer."""
+        pipes = self._pipes[:workers]
+        out: Counter[Connection] = Counter()
+
+        def send_next(pipe: Connection) -> None:
+            task = next(tasks, None)
+            if task is not None:
+                pipe.send(task)
+                out[pipe] += 1
+
+        try:
+            for pipe in [*pipes, *pipes]:
+                send_next(pipe)
+            while +out:
+                for pipe in cast("list[Connection]", wait(+out)):
+                    answer = pipe.recv()
+                    out[pipe] -= 1
+                    send_next(pipe)
+                    yield worker.failure_of(answer)
+            return
+        except (EOFError, ConnectionError):
+            pass  # not to be chained: its traceback holds a buffer that Python 3.13 cannot collect in a cycle
+        wait(self._workers.sentinels)  # the end of its pipe comes before its exit code
+        raise died(self._workers.exit_code())
+
+    def end(self) -> None:
+        """Kill the workers, and leave what is in the pipes."""
+        self._workers.kill()
+        for pipe in self._pipes:
+            pipe.close()
+
+
+def _work(pipe: Connection) -> None:
+    worker.begin_work()
+    while True:
+        pipe.send(worker.answer(pipe.recv()))
+
+
+_kept = Kept(PipeCrew)

@@ -1,0 +1,72 @@
+"""Workers in a `concurrent.futures.ProcessPoolExecutor`, which hands out the tasks.
+
+`multiprocessing.Pool` would wait for ever for what a killed worker had in hand (python/cpython#66587).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING
+
+from lapack_kernels.processes import worker
+from lapack_kernels.processes.crew import Kept, died
+from lapack_kernels.processes.start import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lapack_kernels.batch import Batch, Failure
+    from lapack_kernels.processes.worker import Task
+
+
+def solve(batch: Batch, *, gil: str) -> None:
+    """Solve the batch in `batch.threads` processes; `gil` is "released", since each has its own."""
+    del gil
+    _kept.solve(batch)
+
+
+class PoolCrew:
+    """An executor, which starts its workers when there are tasks, and sees them die."""
+
+    def __init__(self) -> None:
+        self._workers = Workers()
+        self._size = 0
+        self._executor: ProcessPoolExecutor
+
+    def prepare(self, workers: int) -> bool:
+        """Make the executor, or a larger one, since it does not grow; False if a worker has ended."""
+        if self._workers.have_died():
+            return False
+        if self._size < workers:
+            if self._size:
+                self._executor.shutdown()
+            self._workers = Workers()
+            self._executor = ProcessPoolExecutor(
+                workers, mp_context=self._workers, initializer=worker.begin_work
+            )
+            self._size = workers
+        return True
+
+    def run(self, tasks: Iterator[Task], workers: int) -> Iterator[Failure | None]:
+        """Keep two tasks out for each worker; if this call may not have them all, one for each it may have."""
+        most = 2 * workers if workers == self._size else workers
+        out: set[Future[Failure | None]] = set()
+        try:
+            for task in tasks:
+                if len(out) == most:
+                    done, out = wait(out, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+                out.add(self._executor.submit(worker.solve, task))
+            yield from (future.result() for future in out)
+        except BrokenProcessPool as error:
+            raise died() from error
+
+    def end(self) -> None:
+        """Kill the workers; it is the executor's thread that sees to the rest."""
+        if self._size:
+            self._executor.shutdown(wait=False)
+        self._workers.kill()
+
+
+_kept = Kept(PoolCrew)

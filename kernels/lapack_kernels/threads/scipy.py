@@ -1,0 +1,18 @@
+"""Python threads that call `scipy.linalg.eigh_tridiagonal` for one problem after the other."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lapack_kernels.threads.team import solve_in_team
+from lapack_kernels.through_scipy import solve_chunk
+
+if TYPE_CHECKING:
+    from lapack_kernels.batch import Batch
+
+
+def solve(batch: Batch, *, gil: str) -> None:
+    """Solve the batch; `gil` is "released", as far as SciPy does so."""
+    del gil
+    solve_in_team(batch, partial(solve_chunk, driver=batch.driver), chunk=batch.chunk)

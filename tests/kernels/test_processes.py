@@ -1,0 +1,258 @@
+"""Worker processes: what becomes of a call, and what is left of it, when a worker or its parent ends.
+
+What ends a parent has a program of its own, whose processes and memory are told from all others by its session.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from threading import Timer
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from lapack_kernels import eigh_tridiagonal
+from lapack_kernels.batch import NOT_FINITE_D, Batch
+from lapack_kernels.bindings import BINDINGS, load
+from lapack_kernels.processes import crew
+from lapack_kernels.processes.memory import FOLDER, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lapack_kernels.processes.memory import Place
+    from lapack_kernels.processes.start import WorkerProcess
+    from lapack_kernels.processes.worker import Task
+
+PROCESSES = [name for name in BINDINGS if name.startswith("processes-")]
+every_binding = pytest.mark.parametrize("binding", PROCESSES)
+
+
+def solve(binding: str, count: int = 8, size: int = 4, threads: int = 2) -> None:
+    d, e = np.ones((count, size)), np.ones((count, size - 1))
+    values, _ = eigh_tridiagonal(d, e, binding=binding, threads=threads)
+    expected = 1 + 2 * np.cos(np.pi * np.arange(size, 0, -1) / (size + 1))
+    np.testing.assert_allclose(values, np.tile(expected, (count, 1)), atol=1e-14)
+
+
+def a_batch(count: int = 3, *, driver: str = "stev") -> Batch:
+    return Batch(np.ones((count, 4)), np.ones((count, 3)), threads=2, driver=driver, wants_vectors=True)
+
+
+def workers_of(binding: str) -> list[WorkerProcess]:
+    kept = import_module("lapack_kernels." + binding.replace("-", "."))._kept
+    return list(kept._crew._workers._started())
+
+
+@every_binding
+def test_a_worker_that_dies_is_one_error_and_the_next_call_works(binding: str) -> None:
+    solve(binding)
+    for worker in workers_of(binding):
+        os.kill(worker.pid or 0, signal.SIGSTOP)  # so that the call cannot end before its worker
+        Timer(0.1, worker.kill).start()
+    with pytest.raises(RuntimeError, match="a worker process died during the call"):
+        solve(binding)
+    solve(binding)
+
+
+@every_binding
+def test_a_worker_that_died_between_calls_is_replaced(binding: str) -> None:
+    solve(binding)
+    worker = workers_of(binding)[0]
+    worker.kill()
+    worker.join()
+    solve(binding)
+    assert worker not in workers_of(binding)
+
+
+@every_binding
+def test_workers_are_kept_and_more_are_started_only_for_more_threads(binding: str) -> None:
+    solve(binding, threads=3)
+    workers = workers_of(binding)
+    solve(binding, threads=1)
+    solve(binding, threads=3)
+    assert set(workers) <= set(workers_of(binding))
+
+
+@every_binding
+def test_threads_may_call_at_the_same_time_for_different_numbers_of_workers(binding: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(solve, binding, 9, 5, 1 + number % 3) for number in range(24)]
+    for call in calls:
+        call.result()
+
+
+@every_binding
+def test_a_call_that_fails_does_not_disturb_those_of_other_threads(binding: str) -> None:
+    def fail() -> None:
+        with pytest.raises(
+            ValueError, match=r"d must be finite, but problem 0 .* \(3 of 3 problems failed\)"
+        ):
+            eigh_tridiagonal(np.full((3, 4), np.nan), np.ones((3, 3)), binding=binding, threads=2)
+
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(work) for work in (lambda: solve(binding), fail) * 10]
+    for call in calls:
+        call.result()
+
+
+@every_binding
+def test_what_a_worker_raises_the_call_raises(binding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is not there stands for whatever may go wrong in a worker."""
+    cut = crew._tasks
+
+    def tasks_for_another(batch: Batch, place: Place) -> Iterator[Task]:
+        return cut(batch, replace(place, name="psm_of_nobody"))
+
+    with monkeypatch.context() as patch, pytest.raises(FileNotFoundError, match="psm_of_nobody"):
+        patch.setattr(crew, "_tasks", tasks_for_another)
+        solve(binding)
+    solve(binding)
+
+
+@every_binding
+def test_the_failures_of_all_workers_are_counted(binding: str) -> None:
+    d = np.ones((40, 4))
+    d[5:, 2] = np.inf
+    batch = Batch(d, np.ones((40, 3)), threads=2, driver="stev", wants_vectors=False)
+    load(binding)(batch, gil="released")
+    failure = batch.first_failure()
+    assert failure is not None
+    assert (failure.index, failure.info, failure.count) == (5, NOT_FINITE_D, 35)
+
+
+def test_shared_memory_is_unlinked_when_a_call_raises() -> None:
+    def call() -> None:
+        with shared(a_batch()) as place:
+            names.append(place.name)
+            raise KeyboardInterrupt
+
+    names: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        call()
+    assert names
+    assert not (FOLDER / names[0]).exists()
+
+
+def test_a_batch_larger_than_all_shared_memory_is_a_memory_error() -> None:
+    """Of broadcast views, since the arrays themselves would have to fit into memory."""
+    room = os.statvfs(FOLDER)
+    if not room.f_blocks:
+        pytest.skip(f"{FOLDER} has no limit")
+    batch = a_batch()
+    batch.count = room.f_blocks * room.f_frsize // batch.size**2
+    with pytest.raises(MemoryError, match="do not fit into /dev/shm"), shared(batch):
+        pass
+
+
+PROGRAM = f"""
+import signal, sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import active_children
+import numpy as np
+from lapack_kernels import eigvalsh_tridiagonal
+
+def solve(binding, count=8, size=4):
+    eigvalsh_tridiagonal(np.ones((count, size)), np.ones((count, size - 1)), binding=binding, threads=2)
+
+for binding in {PROCESSES}:
+    solve(binding)
+"""
+
+LONG_CALLS = """
+# Not as inherited from a shell that started this in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+print(*(worker.pid for worker in active_children()), flush=True)
+with ThreadPoolExecutor() as pool:
+    for binding in sys.argv[2:]:
+        pool.submit(solve, binding, 2, 40_000)
+    solve(sys.argv[1], 2, 40_000)
+"""
+
+
+def start(tmp_path: Path, code: str, *bindings: str, options: tuple[str, ...] = ()) -> subprocess.Popen[str]:
+    script = tmp_path / "program.py"
+    script.write_text(code, encoding="utf-8")
+    return subprocess.Popen(
+        [sys.executable, *options, str(script), *bindings],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline, "not within 5 s"
+        time.sleep(0.02)
+
+
+def session_has_ended(session: int) -> bool:
+    """Whether a program has, and all that it started: workers, their server, the resource tracker."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _parent, _group, of_session, *_ = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(of_session) == session and state != "Z":
+            return False
+    return True
+
+
+def segments_of(pid: int) -> set[Path]:
+    """Return the shared memory that a process has mapped."""
+    return {Path(name) for name in re.findall(r"/dev/shm/psm_\w+", Path(f"/proc/{pid}/maps").read_text())}
+
+
+def segments_once_in_use(program: subprocess.Popen[str]) -> set[Path]:
+    """Return the shared memory of `LONG_CALLS`, once a worker of each has a problem of it in hand."""
+    assert program.stdout is not None
+    workers = [int(pid) for pid in program.stdout.readline().split()]
+    calls = len(program.args[2:])  # type: ignore[index, arg-type]
+    until(lambda: len(set().union(*(segments_of(pid) for pid in workers))) == calls)
+    return segments_of(program.pid)
+
+
+def test_nothing_is_left_and_nothing_is_said_when_a_program_ends(tmp_path: Path) -> None:
+    """Nor does it need an `if __name__ == "__main__"`."""
+    with start(tmp_path, PROGRAM, options=("-X", "dev", "-W", "error")) as program:
+        _, errors = program.communicate()
+        until(lambda: session_has_ended(program.pid))
+    assert (program.returncode, errors) == (0, "")
+
+
+def test_a_program_may_come_from_a_pipe() -> None:
+    subprocess.run([sys.executable, "-"], input=PROGRAM, text=True, check=True)
+
+
+def test_a_killed_program_takes_its_workers_and_its_memory_with_it(tmp_path: Path) -> None:
+    """In the middle of a problem, for which SciPy holds the GIL."""
+    with start(tmp_path, PROGRAM + LONG_CALLS, *PROCESSES) as program:
+        segments = segments_once_in_use(program)
+        program.kill()
+        until(lambda: session_has_ended(program.pid))
+    assert len(segments) == len(PROCESSES)
+    assert not any(segment.exists() for segment in segments)
+
+
+@every_binding
+def test_ctrl_c_ends_a_call_its_workers_and_its_memory(tmp_path: Path, binding: str) -> None:
+    with start(tmp_path, PROGRAM + LONG_CALLS, binding) as program:
+        segments = segments_once_in_use(program)
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=5)
+        until(lambda: session_has_ended(program.pid))
+    assert program.returncode == -signal.SIGINT
+    assert (errors.count("Traceback"), errors.count("resource_tracker")) == (1, 0)
+    assert not any(segment.exists() for segment in segments)
