@@ -426,6 +426,22 @@ def test_the_live_view_has_a_grid_for_each_subject_with_its_own_probes() -> None
     assert [line.strip() for line in shown.splitlines() if line.strip() == "●"]
 
 
+def test_a_table_of_one_verdict_has_its_title_on_one_line() -> None:
+    of = matrix(
+        '[[subject]]\nname = "plain"\nsource = "plain==1.0"\naxes = []\n'
+        + SUBJECT.replace("[subject]", "[[subject]]")
+        + SCIPY
+        + HELD.replace("held", "a-probe-without-axes").replace("command", 'subject = "plain"\ncommand')
+    )
+    console = Console(file=io.StringIO(), width=80)
+
+    console.print(terminal.tables(of, judged(of, record("cp311", probe="a-probe-without-axes"))))
+
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.strip() for line in console.file.getvalue().splitlines() if line.strip()]
+    assert (lines[0], lines[2]) == ("a-probe-without-axes", "ok")
+
+
 def test_the_live_view_counts_the_trials_of_remedies() -> None:
     remedy = '[[remedy]]\nname = "one"\ntext = "ONE=1"\nprobes = ["held"]\nenv = {ONE = "1"}\n'
     of = matrix(TWO + RULE.replace('"timeout"', '"deadlock"') + remedy)

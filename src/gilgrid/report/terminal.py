@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -121,6 +122,7 @@ def _table(grid: Grid) -> Table:
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
+        min_width=cell_len(grid.title),  # which would be broken to the width of a single verdict
     )
     table.add_column(grid.corner, style="bold", no_wrap=True)
     for column in grid.columns:
