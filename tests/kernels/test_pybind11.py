@@ -45,6 +45,15 @@ def run_probe(*arguments: str, folder: Path, **env: str) -> subprocess.Completed
     )
 
 
+@pytest.mark.parametrize("gil", RIGHT_MODES)
+def test_every_mode_that_is_right_gives_the_same_bits(gil: str) -> None:
+    rng = np.random.default_rng(11)
+    d, e = rng.standard_normal((40, 12)), rng.standard_normal((40, 11))
+    expected = eigh_tridiagonal(d, e, binding="pybind11", gil="held", threads=1)
+    actual = eigh_tridiagonal(d, e, binding="pybind11", gil=gil, threads=3)
+    assert all(np.array_equal(one, other) for one, other in zip(actual, expected))
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_each_chunk_is_reported_once_with_the_gil_taken_back(threads: int) -> None:
     solved = batch(threads=threads)

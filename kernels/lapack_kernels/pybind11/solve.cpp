@@ -14,7 +14,8 @@ namespace py = pybind11;
 
 namespace {
 
-// Runs what may throw within a team. No exception may leave an OpenMP region (OpenMP 5.2, 3.1), and one is enough.
+// Runs what may throw within a team. No exception may leave the OpenMP region or the thread (OpenMP 5.0, 2.6), and the
+// first says enough.
 class Attempts {
 public:
     template <typename Work> void attempt(Work work) noexcept {
