@@ -40,7 +40,7 @@ probe.py): it is for orders whose workspace stevd cannot index.
 """
 
 FASTEST_VALUES_ONLY = ((2**30, "stev"),)
-"""Without vectors all three call the same routine (LAPACK's sterf): the same time, within 1 % from n = 8 on."""
+"""Without vectors all three call the same routine (LAPACK's sterf), and take the same time."""
 
 _SIGNATURES = {
     "stev": "void (char *, int *, T *, T *, T *, int *, T *, int *)",
