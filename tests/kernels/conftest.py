@@ -2,7 +2,8 @@
 
 A test that takes `binding` runs with every binding that is built here, one that takes `native` with those
 that solve a `struct Batch`, one that takes `indirect` with those that call LAPACK through its pointer. With
-`gil` beside it, it runs in the binding's modes that are right, and with `driver` for each of its drivers.
+`gil` beside it, it runs in the binding's modes that are right, and with `driver` for each of its drivers. A
+test that names its bindings itself is left alone.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ def native_bindings() -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     taken = next((name for name in GROUPS if name in metafunc.fixturenames), None)
-    if taken is None:
+    own = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if taken is None or taken in own:
         return
     names = [taken]
     rows: list[tuple[str, ...]] = [(name,) for name in GROUPS[taken]]
