@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -68,7 +69,8 @@ class Layout(ctypes.Structure):
     )
 
 
-class Failure(NamedTuple):
+@dataclass(frozen=True)
+class Failure:
     """The first problem of a batch that failed, what LAPACK reported for it, and how many failed."""
 
     index: int

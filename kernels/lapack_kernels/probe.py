@@ -139,7 +139,7 @@ def _count_below(d: Array, e: Array, shifts: Array) -> Array:
 
 def _not_zero(pivots: Array) -> Array:
     smallest = np.finfo(np.float64).tiny
-    return np.where(np.abs(pivots) < smallest, -smallest, pivots)
+    return np.asarray(np.where(np.abs(pivots) < smallest, -smallest, pivots))
 
 
 def _norms(d: Array, e: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lapack_kernels import bindings, drivers, eigh_tridiagonal, eigvalsh_tridiagonal
-from lapack_kernels.batch import NOT_FINITE_D, Batch, Layout
+from lapack_kernels.batch import NOT_FINITE_D, Batch, Failure, Layout
 
 
 def batch_of(d: Any, e: Any, *, threads: int) -> Batch:
@@ -23,7 +23,7 @@ def test_every_thread_has_its_share_in_every_call(native: str) -> None:
         batch = batch_of(d, e, threads=3)
         bindings.load(native)(batch, gil="released")
         assert [failure.count > 0 for failure in batch.failures] == [True] * 3 or native == "prange"
-        assert batch.first_failure() == (0, NOT_FINITE_D, 30)
+        assert batch.first_failure() == Failure(0, NOT_FINITE_D, 30)
 
 
 def test_who_is_done_takes_from_whom_is_not(native: str) -> None:
