@@ -146,7 +146,7 @@ def _norms(d: Array, e: Array) -> Array:
     norms = np.abs(d).max(axis=1).astype(np.float64)
     if e.size:
         norms += 2 * np.abs(e).max(axis=1)
-    return np.maximum(norms, np.finfo(np.float64).tiny)
+    return np.asarray(np.maximum(norms, np.finfo(np.float64).tiny))
 
 
 def _descent(values: Array) -> float:
