@@ -19,7 +19,7 @@ def solve_chunk(chunk: Chunk, driver: str) -> dict[int, int]:
 
     Returns the rows that failed and the info of each.
 
-    `auto` is `stev` too. SciPy 1.9 has `stemr` as well, which is faster from order 64 on, 4 times at order 256;
+    `auto` is `stev` too. SciPy 1.9 has `stemr` as well, faster from order 64 on, and 4 times at order 256;
     but its vectors are orthogonal to 24 eps n, where the probe takes 8 (random problems of orders 64 to 300).
     """
     del driver

@@ -1,9 +1,9 @@
 """What the tests run over, and what gilgrid is told of them inside a cell: it imports nothing of gilgrid.
 
 A test that takes `binding` runs with every binding that is built here, one that takes `native` with those
-that solve a `struct Batch`, one that takes `indirect` with those that call LAPACK through its pointer. With
-`gil` beside it, it runs in the binding's modes that are right, and with `driver` for each of its drivers. A
-test that names its bindings itself is left alone.
+that solve a `struct Batch`, one that takes `indirect` with those that call LAPACK through its pointer, one
+that takes `processes` with those. With `gil` beside it, it runs in the binding's modes that are right, and
+with `driver` for each of its drivers. A test that names its bindings itself is left alone.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ BUILT = [name for name in BINDINGS if is_built(name)]
 GROUPS = {
     "binding": BUILT,
     "native": [name for name in BUILT if BINDINGS[name].is_native],
+    "processes": [name for name in BUILT if name.startswith("processes-")],
     "indirect": [name for name in BUILT if name in {"pointer", "pybind11", "ctypes"}],
 }
 

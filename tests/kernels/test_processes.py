@@ -1,6 +1,6 @@
 """Worker processes: what becomes of a call, and what is left of it, when a worker or its parent ends.
 
-What ends a parent has a program of its own, whose processes and memory are told from all others by its session.
+Where a parent ends it is a program of its own, whose processes are told from all others by its session.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lapack_kernels.processes.worker import Task
 
 PROCESSES = [name for name in BINDINGS if name.startswith("processes-")]
-every_binding = pytest.mark.parametrize("binding", PROCESSES)
 
 
 def solve(binding: str, count: int = 8, size: int = 4, threads: int = 2) -> None:
@@ -49,82 +48,76 @@ def a_batch(count: int = 3, *, driver: str = "stev") -> Batch:
 
 
 def workers_of(binding: str) -> list[WorkerProcess]:
-    kept = import_module("lapack_kernels." + binding.replace("-", "."))._kept
-    return list(kept._crew._workers._started())
+    kept = import_module("lapack_kernels." + binding.replace("-", ".")).kept
+    return list(kept.crew.workers.started())
 
 
-@every_binding
-def test_a_worker_that_dies_is_one_error_and_the_next_call_works(binding: str) -> None:
-    solve(binding)
-    for worker in workers_of(binding):
+def test_a_worker_that_dies_is_one_error_and_the_next_call_works(processes: str) -> None:
+    solve(processes)
+    for worker in workers_of(processes):
         os.kill(worker.pid or 0, signal.SIGSTOP)  # so that the call cannot end before its worker
         Timer(0.1, worker.kill).start()
     with pytest.raises(RuntimeError, match="a worker process died during the call"):
-        solve(binding)
-    solve(binding)
+        solve(processes)
+    solve(processes)
 
 
-@every_binding
-def test_a_worker_that_died_between_calls_is_replaced(binding: str) -> None:
-    solve(binding)
-    worker = workers_of(binding)[0]
+def test_a_worker_that_died_between_calls_is_replaced(processes: str) -> None:
+    solve(processes)
+    worker = workers_of(processes)[0]
     worker.kill()
     worker.join()
-    solve(binding)
-    assert worker not in workers_of(binding)
+    solve(processes)
+    assert worker not in workers_of(processes)
 
 
-@every_binding
-def test_workers_are_kept_and_more_are_started_only_for_more_threads(binding: str) -> None:
-    solve(binding, threads=3)
-    workers = workers_of(binding)
-    solve(binding, threads=1)
-    solve(binding, threads=3)
-    assert set(workers) <= set(workers_of(binding))
+def test_workers_are_kept_and_more_are_started_only_for_more_threads(processes: str) -> None:
+    solve(processes, threads=3)
+    workers = workers_of(processes)
+    solve(processes, threads=1)
+    solve(processes, threads=3)
+    assert set(workers) <= set(workers_of(processes))
 
 
-@every_binding
-def test_threads_may_call_at_the_same_time_for_different_numbers_of_workers(binding: str) -> None:
+def test_threads_may_call_at_the_same_time_for_different_numbers_of_workers(processes: str) -> None:
     with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(solve, binding, 9, 5, 1 + number % 3) for number in range(24)]
+        calls = [pool.submit(solve, processes, 9, 5, 1 + number % 3) for number in range(24)]
     for call in calls:
         call.result()
 
 
-@every_binding
-def test_a_call_that_fails_does_not_disturb_those_of_other_threads(binding: str) -> None:
+def test_a_call_that_fails_does_not_disturb_those_of_other_threads(processes: str) -> None:
     def fail() -> None:
         with pytest.raises(
             ValueError, match=r"d must be finite, but problem 0 .* \(3 of 3 problems failed\)"
         ):
-            eigh_tridiagonal(np.full((3, 4), np.nan), np.ones((3, 3)), binding=binding, threads=2)
+            eigh_tridiagonal(np.full((3, 4), np.nan), np.ones((3, 3)), binding=processes, threads=2)
 
     with ThreadPoolExecutor(4) as pool:
-        calls = [pool.submit(work) for work in (lambda: solve(binding), fail) * 10]
+        calls = [pool.submit(work) for work in (lambda: solve(processes), fail) * 10]
     for call in calls:
         call.result()
 
 
-@every_binding
-def test_what_a_worker_raises_the_call_raises(binding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_worker_raises_the_call_raises(processes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch that is not there stands for whatever may go wrong in a worker."""
-    cut = crew._tasks
+    cut = crew.tasks
 
     def tasks_for_another(batch: Batch, place: Place) -> Iterator[Task]:
         return cut(batch, replace(place, name="psm_of_nobody"))
 
-    with monkeypatch.context() as patch, pytest.raises(FileNotFoundError, match="psm_of_nobody"):
-        patch.setattr(crew, "_tasks", tasks_for_another)
-        solve(binding)
-    solve(binding)
+    monkeypatch.setattr(crew, "tasks", tasks_for_another)
+    with pytest.raises(FileNotFoundError, match="psm_of_nobody"):
+        solve(processes)
+    monkeypatch.undo()
+    solve(processes)
 
 
-@every_binding
-def test_the_failures_of_all_workers_are_counted(binding: str) -> None:
+def test_the_failures_of_all_workers_are_counted(processes: str) -> None:
     d = np.ones((40, 4))
     d[5:, 2] = np.inf
     batch = Batch(d, np.ones((40, 3)), threads=2, driver="stev", wants_vectors=False)
-    load(binding)(batch, gil="released")
+    load(processes)(batch, gil="released")
     failure = batch.first_failure()
     assert failure is not None
     assert (failure.index, failure.info, failure.count) == (5, NOT_FINITE_D, 35)
@@ -134,12 +127,12 @@ def test_shared_memory_is_unlinked_when_a_call_raises() -> None:
     def call() -> None:
         with shared(a_batch()) as place:
             names.append(place.name)
+            assert (FOLDER / place.name).exists()
             raise KeyboardInterrupt
 
     names: list[str] = []
     with pytest.raises(KeyboardInterrupt):
         call()
-    assert names
     assert not (FOLDER / names[0]).exists()
 
 
@@ -212,7 +205,7 @@ def session_has_ended(session: int) -> bool:
 
 def segments_of(pid: int) -> set[Path]:
     """Return the shared memory that a process has mapped."""
-    return {Path(name) for name in re.findall(r"/dev/shm/psm_\w+", Path(f"/proc/{pid}/maps").read_text())}
+    return {Path(name) for name in re.findall(rf"{FOLDER}/psm_\w+", Path(f"/proc/{pid}/maps").read_text())}
 
 
 def segments_once_in_use(program: subprocess.Popen[str]) -> set[Path]:
@@ -236,6 +229,27 @@ def test_a_program_may_come_from_a_pipe() -> None:
     subprocess.run([sys.executable, "-"], input=PROGRAM, text=True, check=True)
 
 
+FORK = """
+import os
+for binding in sys.argv[1:]:
+    if os.fork() == 0:
+        try:
+            solve(binding)
+        except RuntimeError as error:
+            os._exit("a forked process cannot start workers" not in str(error))
+    _, status = os.wait()
+    assert status == 0
+    solve(binding)
+"""
+
+
+def test_a_forked_process_is_told_that_it_cannot_start_workers(tmp_path: Path) -> None:
+    """And leaves those of its parent alone."""
+    with start(tmp_path, PROGRAM + FORK, *PROCESSES, options=("-W", "ignore")) as program:
+        assert program.communicate() == ("", "")
+    assert program.returncode == 0
+
+
 def test_a_killed_program_takes_its_workers_and_its_memory_with_it(tmp_path: Path) -> None:
     """In the middle of a problem, for which SciPy holds the GIL."""
     with start(tmp_path, PROGRAM + LONG_CALLS, *PROCESSES) as program:
@@ -246,9 +260,8 @@ def test_a_killed_program_takes_its_workers_and_its_memory_with_it(tmp_path: Pat
     assert not any(segment.exists() for segment in segments)
 
 
-@every_binding
-def test_ctrl_c_ends_a_call_its_workers_and_its_memory(tmp_path: Path, binding: str) -> None:
-    with start(tmp_path, PROGRAM + LONG_CALLS, binding) as program:
+def test_ctrl_c_ends_a_call_its_workers_and_its_memory(tmp_path: Path, processes: str) -> None:
+    with start(tmp_path, PROGRAM + LONG_CALLS, processes) as program:
         segments = segments_once_in_use(program)
         os.killpg(program.pid, signal.SIGINT)
         _, errors = program.communicate(timeout=5)

@@ -48,7 +48,7 @@ class Kept:
 
     def __init__(self, make: Callable[[], Crew]) -> None:
         self._make = make
-        self._crew: Crew | None = None
+        self.crew: Crew | None = None
         self._inherited: Crew | None = None
         self._turn = threading.Lock()
         os.register_at_fork(after_in_child=self._forked)
@@ -59,7 +59,7 @@ class Kept:
             return
         with self._turn, shared(batch) as place:
             try:
-                for failure in self._ready(batch.threads).run(_tasks(batch, place), batch.threads):
+                for failure in self._ready(batch.threads).run(tasks(batch, place), batch.threads):
                     if failure is not None:
                         batch.fail(failure.index, failure.info, count=failure.count)
             except BaseException:
@@ -67,25 +67,26 @@ class Kept:
                 raise
 
     def _ready(self, workers: int) -> Crew:
-        if self._crew is not None and not self._crew.prepare(workers):
+        if self.crew is not None and not self.crew.prepare(workers):
             self._end()
-        if self._crew is None:
-            self._crew = self._make()
-            self._crew.prepare(workers)
-        return self._crew
+        if self.crew is None:
+            self.crew = self._make()
+            self.crew.prepare(workers)
+        return self.crew
 
     def _end(self) -> None:
-        crew, self._crew = self._crew, None
+        crew, self.crew = self.crew, None
         if crew is not None:
             crew.end()
 
     def _forked(self) -> None:
         """Leave the workers to the parent: no call from here may reach them, and no destructor."""
-        self._inherited, self._crew = self._crew, None
+        self._inherited, self.crew = self.crew, None
         self._turn = threading.Lock()
 
 
-def _tasks(batch: Batch, place: Place) -> Iterator[Task]:
+def tasks(batch: Batch, place: Place) -> Iterator[Task]:
+    """Cut the batch into tasks."""
     length = max(1, batch.count // (batch.threads * TASKS_PER_WORKER))
     for begin in range(0, batch.count, length):
         yield Task(place, batch.driver, begin, min(begin + length, batch.count))

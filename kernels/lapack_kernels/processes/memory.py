@@ -37,9 +37,9 @@ class Place:
     def open(self, begin: int = 0, end: int | None = None) -> Chunk:
         """Return the problems from `begin` to before `end`, as views of the shared memory.
 
-        It stays mapped as long as one of them lives. This is not `SharedMemory(name)`, which cannot be closed
-        while there are views, and which, up to Python 3.12, tells the resource tracker to unlink what it has only
-        opened (python/cpython#82300).
+        It stays mapped as long as one of them lives. This is not `SharedMemory(name)`: that cannot be closed
+        while there are views, and up to Python 3.12 it has the resource tracker unlink what it only opened
+        (python/cpython#82300).
         """
         with (FOLDER / self.name).open("r+b") as file:
             memory = mmap.mmap(file.fileno(), 0)

@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 def solve(batch: Batch, *, gil: str) -> None:
     """Solve the batch in `batch.threads` processes; `gil` is "released", since each has its own."""
     del gil
-    _kept.solve(batch)
+    kept.solve(batch)
 
 
 class PipeCrew:
     """A worker that dies closes its end of the pipe, and the parent meets the end of the file."""
 
     def __init__(self) -> None:
-        self._workers = Workers()
+        self.workers = Workers()
         self._pipes: list[Connection] = []
 
     def prepare(self, workers: int) -> bool:
         """Start what is missing to `workers`; False if one has ended."""
-        if self._workers.have_died():
+        if self.workers.have_died():
             return False
-        while self._workers.count < workers:
-            ours, theirs = self._workers.Pipe()
+        while self.workers.count < workers:
+            ours, theirs = self.workers.Pipe()
             self._pipes.append(ours)
             with theirs:  # closed here, or there is never an end of file
-                self._workers.start(_work, theirs)
+                self.workers.start(_work, theirs)
         return True
 
     def run(self, tasks: Iterator[Task], workers: int) -> Iterator[Failure | None]:
@@ -62,15 +62,13 @@ class PipeCrew:
                     out[pipe] -= 1
                     send_next(pipe)
                     yield worker.failure_of(answer)
-            return
         except (EOFError, ConnectionError):
-            pass  # not to be chained: its traceback holds a buffer that Python 3.13 cannot collect in a cycle
-        wait(self._workers.sentinels)  # the end of its pipe comes before its exit code
-        raise died(self._workers.exit_code())
+            wait(self.workers.sentinels)  # the end of its pipe comes before its exit code
+            raise died(self.workers.exit_code()) from None
 
     def end(self) -> None:
         """Kill the workers, and leave what is in the pipes."""
-        self._workers.kill()
+        self.workers.kill()
         for pipe in self._pipes:
             pipe.close()
 
@@ -81,4 +79,4 @@ def _work(pipe: Connection) -> None:
         pipe.send(worker.answer(pipe.recv()))
 
 
-_kept = Kept(PipeCrew)
+kept = Kept(PipeCrew)

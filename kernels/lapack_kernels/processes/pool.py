@@ -23,33 +23,33 @@ if TYPE_CHECKING:
 def solve(batch: Batch, *, gil: str) -> None:
     """Solve the batch in `batch.threads` processes; `gil` is "released", since each has its own."""
     del gil
-    _kept.solve(batch)
+    kept.solve(batch)
 
 
 class PoolCrew:
     """An executor, which starts its workers when there are tasks, and sees them die."""
 
     def __init__(self) -> None:
-        self._workers = Workers()
+        self.workers = Workers()
         self._size = 0
         self._executor: ProcessPoolExecutor
 
     def prepare(self, workers: int) -> bool:
         """Make the executor, or a larger one, since it does not grow; False if a worker has ended."""
-        if self._workers.have_died():
+        if self.workers.have_died():
             return False
         if self._size < workers:
             if self._size:
                 self._executor.shutdown()
-            self._workers = Workers()
+            self.workers = Workers()
             self._executor = ProcessPoolExecutor(
-                workers, mp_context=self._workers, initializer=worker.begin_work
+                workers, mp_context=self.workers, initializer=worker.begin_work
             )
             self._size = workers
         return True
 
     def run(self, tasks: Iterator[Task], workers: int) -> Iterator[Failure | None]:
-        """Keep two tasks out for each worker; if this call may not have them all, one for each it may have."""
+        """Keep two tasks out for each worker; one for each, if this call may not have all of them."""
         most = 2 * workers if workers == self._size else workers
         out: set[Future[Failure | None]] = set()
         try:
@@ -66,7 +66,7 @@ class PoolCrew:
         """Kill the workers; it is the executor's thread that sees to the rest."""
         if self._size:
             self._executor.shutdown(wait=False)
-        self._workers.kill()
+        self.workers.kill()
 
 
-_kept = Kept(PoolCrew)
+kept = Kept(PoolCrew)

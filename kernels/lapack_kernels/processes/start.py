@@ -1,7 +1,7 @@
 """How worker processes start and end. They are forked by a server that has imported what they need.
 
-fork() itself is no choice: the child of a process with OpenMP threads has none of them, and hangs in its first
-loop. A spawned worker imports NumPy and SciPy anew, 0.7 s for each; the server has done so, and forks one in 10 ms.
+fork() itself is no choice: the child of a process with OpenMP threads has none of them, and hangs in its
+first loop. A spawned worker imports NumPy and SciPy for 0.7 s; the server has done so, and forks it in 10 ms.
 """
 
 from __future__ import annotations
@@ -25,15 +25,27 @@ class WorkerProcess(ForkServerProcess):
     """
 
     def start(self) -> None:
-        """Start it; it knows no main module but an empty one."""
-        with _main_module_hidden():
-            super().start()
+        """Start it; it knows no main module but an empty one.
+
+        Raises
+        ------
+        RuntimeError
+            If this process was forked from one that had started workers.
+
+        """
+        try:
+            with _main_module_hidden():
+                super().start()
+        except ChildProcessError as error:  # of waitpid() for the server
+            raise RuntimeError(
+                "a forked process cannot start workers: their server is its parent's"
+            ) from error
 
 
 class Workers(ForkServerContext):
     """The processes that were started in this context.
 
-    They end with the program: multiprocessing sees to that when it exits, `worker.begin_work` when it is killed.
+    They end with the program: multiprocessing sees to that if it exits, `worker.begin_work` if it is killed.
     """
 
     def __init__(self) -> None:
@@ -62,25 +74,26 @@ class Workers(ForkServerContext):
     @property
     def sentinels(self) -> list[int]:
         """For `multiprocessing.connection.wait`: one gets ready when a worker ends."""
-        return [process.sentinel for process in self._started()]
+        return [process.sentinel for process in self.started()]
 
     def have_died(self) -> bool:
         """Whether one of them has ended."""
-        return any(process.exitcode is not None for process in self._started())
+        return any(process.exitcode is not None for process in self.started())
 
     def kill(self) -> None:
         """End all: what they have in hand is memory that nobody will look at."""
-        for process in self._started():
+        for process in self.started():
             process.kill()
-        for process in self._started():
+        for process in self.started():
             process.join()
 
     def exit_code(self) -> int | None:
         """Return the exit code of one that has ended, -9 where signal 9 did it; None if none has."""
-        codes = (process.exitcode for process in self._started())
+        codes = (process.exitcode for process in self.started())
         return next((code for code in codes if code is not None), None)
 
-    def _started(self) -> list[WorkerProcess]:
+    def started(self) -> list[WorkerProcess]:
+        """Return those that have been started, ended or not."""
         return [process for process in self._processes if process.pid is not None]
 
 

@@ -42,9 +42,9 @@ def begin_work() -> None:
 def _end_with_parent() -> None:
     """Have the kernel end this process when its parent has ended, whatever either was doing.
 
-    A worker that waits for a queue meets no end of file, since every worker holds the other end of it too; and
-    no thread of Python's gets to run while SciPy holds the GIL for a large problem. So it is SIGIO, fcntl(2):
-    the kernel sends it when the other end of a pipe is closed, and it ends who does not handle it.
+    A worker that waits for a queue meets no end of file, since each holds the other end of it too; and no
+    thread of Python's runs while SciPy holds the GIL for a large problem. So it is SIGIO, fcntl(2): the
+    kernel sends it when the other end of a pipe is closed, and whom it is sent to ends.
     """
     parent = parent_process()
     if parent is None:

@@ -1,8 +1,9 @@
 """Python threads that solve in pure Python: they take turns at the GIL, and N of them are as fast as one.
 
-The algorithm is QL with implicit shifts: Dubrulle, Martin and Wilkinson, The implicit QL algorithm, Numer. Math.
-12 (1968) 377-383, EISPACK's imtql2. When an off-diagonal element counts as zero is as in Bowdler, Martin, Reinsch
-and Wilkinson, The QR and QL algorithms for symmetric matrices, Numer. Math. 11 (1968) 293-306, EISPACK's tql2.
+The algorithm is QL with implicit shifts: Dubrulle, Martin and Wilkinson, The implicit QL algorithm, Numer.
+Math. 12 (1968) 377-383, in EISPACK imtql2. When an off-diagonal element counts as zero is as in Bowdler,
+Martin, Reinsch and Wilkinson, The QR and QL algorithms for symmetric matrices, Numer. Math. 11 (1968)
+293-306, in EISPACK tql2.
 """
 
 from __future__ import annotations
