@@ -25,10 +25,19 @@ def thread_counts() -> set[int]:
     return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
 
 
+def set_counts(threads: int) -> None:
+    """Set them in a thread that ends: as long as it lives, threadpoolctl 3.8 lets no other set them."""
+    setter = threading.Thread(target=threadpool_limits, args=(threads, "blas"))
+    setter.start()
+    setter.join()
+
+
 @pytest.fixture
 def some_threads() -> Iterator[None]:
-    with threadpool_limits(BEFORE, "blas"):
-        yield
+    before = max(thread_counts())
+    set_counts(BEFORE)
+    yield
+    set_counts(before)
 
 
 with_threads = pytest.mark.usefixtures("some_threads")
@@ -94,23 +103,43 @@ def test_the_last_of_overlapping_callers_gives_the_threads_back() -> None:
     assert thread_counts() == {BEFORE}
 
 
-def test_what_another_thread_limits_blas_to_is_left_as_it_was() -> None:
-    limited, done = threading.Event(), threading.Event()
+class Limit:
+    """Another thread, which limits BLAS to two threads until it is told to end that."""
 
-    def limit() -> None:
+    def __init__(self) -> None:
+        self.limited, self.done = threading.Event(), threading.Event()
+        self.thread = threading.Thread(target=self._limit)
+        self.thread.start()
+        self.limited.wait()
+
+    def _limit(self) -> None:
         with threadpool_limits(2, "blas"):
-            limited.set()
-            done.wait()
+            self.limited.set()
+            self.done.wait()
 
-    other = threading.Thread(target=limit)
-    other.start()
-    limited.wait()
+    def end(self) -> None:
+        self.done.set()
+        self.thread.join()
+
+
+@with_threads
+def test_blas_has_one_thread_whatever_another_thread_limits_it_to() -> None:
+    limit = Limit()
+    before = thread_counts()
     with one_thread:
-        pass
-    seen = thread_counts()
-    done.set()
-    other.join()
-    assert seen == {2}
+        inside = thread_counts()
+    after = thread_counts()
+    limit.end()
+    assert (before, inside, after) == ({2}, {1}, {2})
+    assert thread_counts() == {BEFORE}
+
+
+@with_threads
+def test_a_limit_of_another_thread_may_end_while_blas_has_one() -> None:
+    limit = Limit()
+    with one_thread:
+        limit.end()
+    assert thread_counts() == {BEFORE}
 
 
 @with_threads
