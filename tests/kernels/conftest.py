@@ -42,7 +42,7 @@ OF_BINDINGS = {
     "test_ctypes.py": "ctypes",
     "test_processes.py": "processes-*",
     "test_pybind11.py": "pybind11",
-    "test_scaling.py": "threads-python",
+    "test_scaling.py": "ctypes",
     "test_threads.py": "threads-*",
 }
 """What is tested in a file that is about some bindings alone."""

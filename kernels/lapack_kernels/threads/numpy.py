@@ -1,4 +1,8 @@
-"""Python threads that call `numpy.linalg.eigh` on dense chunks: NumPy releases the GIL while LAPACK works."""
+"""Python threads that call `numpy.linalg.eigh` on dense chunks.
+
+They work at once: NumPy releases the GIL while LAPACK works, for chunks of more than 500 elements
+(NPY_BEGIN_THREADS_THRESHOLDED).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Python threads that call `scipy.linalg.eigh_tridiagonal` for one problem after the other."""
+"""Python threads that call `scipy.linalg.eigh_tridiagonal` for one problem after the other.
+
+They take turns: SciPy's wrapper of `stev` keeps the GIL while LAPACK works, up to SciPy 1.17 at least, as all
+do that are not declared `threadsafe` (scipy/scipy#12436).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,6 @@ if TYPE_CHECKING:
 
 
 def solve(batch: Batch, *, gil: str) -> None:
-    """Solve the batch; `gil` is "released", as far as SciPy does so."""
+    """Solve the batch; `gil` is "released", though not by SciPy."""
     del gil
     solve_in_team(batch, partial(solve_chunk, driver=batch.driver), chunk=batch.chunk)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache
 from typing import TYPE_CHECKING
 
+from lapack_kernels.batch import MAX_THREADS
 from lapack_kernels.chunk import Chunk
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from lapack_kernels.batch import Batch
     from lapack_kernels.chunk import SolveChunk
 
@@ -16,8 +21,7 @@ if TYPE_CHECKING:
 def solve_in_team(batch: Batch, solve_chunk: SolveChunk, *, chunk: int) -> None:
     """Solve a batch in `batch.threads` Python threads, the calling one too, `chunk` problems at a time.
 
-    The threads live as long as the call, since starting one takes 50 µs and a kept one is lost in a fork.
-    Whatever a thread raises, all of them have ended when this raises it.
+    What one of them raises, this raises once none of them works any more.
     """
     starts = iter(range(0, batch.count, chunk))
     hand_out = threading.Lock()
@@ -37,15 +41,24 @@ def solve_in_team(batch: Batch, solve_chunk: SolveChunk, *, chunk: int) -> None:
             stop.set()
             raise
 
-    if batch.threads == 1:
+    others: list[Future[None]] = []
+    try:
+        others.extend(_kept().submit(work, thread) for thread in range(1, batch.threads))
         work(0)
-        return
-    with ThreadPoolExecutor(batch.threads - 1, "lapack-kernels") as pool:
-        others = [pool.submit(work, thread) for thread in range(1, batch.threads)]
-        try:
-            work(0)
-            for other in others:
-                other.result()
-        except BaseException:
-            stop.set()  # Ctrl-C reaches the calling thread alone
-            raise
+    except BaseException:
+        stop.set()  # Ctrl-C reaches the calling thread alone
+        raise
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+
+
+@cache
+def _kept() -> ThreadPoolExecutor:
+    """Threads are kept: to start one takes 0.1 ms, and for some ms it may share the CPU of who started it."""
+    return ThreadPoolExecutor(MAX_THREADS, "lapack-kernels-team")
+
+
+# They are not there in a child of a fork, which would wait for them forever.
+os.register_at_fork(after_in_child=_kept.cache_clear)
