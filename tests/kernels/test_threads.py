@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from lapack_kernels import eigh_tridiagonal
+from lapack_kernels import eigh_tridiagonal, eigvalsh_tridiagonal
 from lapack_kernels.batch import Batch
 from lapack_kernels.bindings import load
 from lapack_kernels.probe import TOLERANCE_EPS_N, errors_eps_n
@@ -74,6 +74,26 @@ def test_numpy_names_the_problem_of_a_chunk_that_does_not_converge(monkeypatch: 
     assert np.isclose(batch.eigenvalues[8], 1 + 2 * np.cos(np.pi * np.arange(4, 0, -1) / 5)).all()
 
 
+@pytest.mark.parametrize("size", [4, 32, 100, 600])
+def test_numpy_is_given_enough_at_a_time_to_release_the_gil(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """For 500 eigenvalues or fewer it would not."""
+    solve = np.linalg.eigvalsh
+    given: list[int] = []
+
+    def record(dense: Any, **options: Any) -> Any:
+        given.append(len(dense) * size)
+        return solve(dense, **options)
+
+    monkeypatch.setattr(np.linalg, "eigvalsh", record)
+    count = 4 * (500 // size + 1)
+    d, e = np.ones((count, size)), np.ones((count, size - 1))
+    eigvalsh_tridiagonal(d, e, binding="threads-numpy", threads=2)
+    assert sum(given) == count * size
+    assert min(given) > 500
+
+
 def test_scipy_passes_on_lapacks_info(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for SciPy, with its sentence: no finite input is known to make `dstev` fail."""
 
@@ -132,7 +152,7 @@ def test_every_problem_is_handed_out_once() -> None:
 FORK = """
 import os, sys
 import numpy as np
-from lapack_kernels import eigh_tridiagonal
+from lapack_kernels import eigh_tridiagonal, eigvalsh_tridiagonal
 
 def solve():
     for name in sys.argv[1:]:

@@ -1,6 +1,6 @@
 """Workers in a `concurrent.futures.ProcessPoolExecutor`, which hands out the tasks.
 
-`multiprocessing.Pool` would wait for ever for what a killed worker had in hand (python/cpython#66587).
+`multiprocessing.Pool` would wait for ever for what a killed worker had in hand (bpo-22393).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Python threads that call `numpy.linalg.eigh` on dense chunks.
 
-They work at once: NumPy releases the GIL while LAPACK works, for chunks of more than 500 elements
-(NPY_BEGIN_THREADS_THRESHOLDED).
+They work at once: NumPy releases the GIL while LAPACK works, unless a call has little to do.
 """
 
 from __future__ import annotations
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 CHUNK_ELEMENTS = 2**14
 """How many elements of dense matrices a chunk has, where one matrix has fewer: 128 KiB, which caches hold."""
 
+CHUNK_VALUES = 501
+"""How many eigenvalues it has at least: NumPy keeps the GIL in a call for 500 or fewer and no vectors
+(NPY_BEGIN_THREADS_THRESHOLDED). Two threads are then no faster than one, and else 1.5 times at order 100."""
+
 UNKNOWN_INFO = 1
 
 
@@ -34,7 +37,8 @@ def solve(batch: Batch, *, gil: str) -> None:
     Where LAPACK does not converge its info is given as 1: NumPy does not tell it.
     """
     del gil
-    chunk = max(1, min(CHUNK_ELEMENTS // batch.size**2, batch.count // batch.threads))
+    chunk = max(CHUNK_ELEMENTS // batch.size**2, -(-CHUNK_VALUES // batch.size))
+    chunk = max(1, min(chunk, batch.count // batch.threads))
     own = threading.local()
 
     def solve_chunk(part: Chunk) -> dict[int, int]:
