@@ -149,6 +149,15 @@ def test_every_problem_is_handed_out_once() -> None:
     assert (seen == 1).all()
 
 
+def test_threads_are_kept_for_the_next_call() -> None:
+    batch = a_batch(count=9, threads=3)
+    load("threads-numpy")(batch, gil="released")
+    before = set(threading.enumerate())
+    for _ in range(50):
+        load("threads-numpy")(batch, gil="released")
+    assert set(threading.enumerate()) == before
+
+
 FORK = """
 import os, sys
 import numpy as np

@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import ctypes
-import os
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lapack_kernels.batch import MAX_THREADS
+from lapack_kernels.threads.kept import in_team
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from lapack_kernels.batch import Batch
 
 _LIBRARY = Path(__file__).with_name("libproblems.so")
@@ -57,21 +52,4 @@ def solve(batch: Batch, *, gil: str) -> None:
             solve_range(address, number * step, min((number + 1) * step, batch.count), thread)
             number = next(numbers)  # atomic: one call in C, with the GIL
 
-    others: list[Future[None]] = []
-    try:
-        others.extend(_workers().submit(take_turns, thread) for thread in range(1, batch.threads))
-        take_turns(0)
-    finally:
-        wait(others)
-    for other in others:
-        other.result()
-
-
-@cache
-def _workers() -> ThreadPoolExecutor:
-    """Threads that are kept: to start one takes 0.1 ms, and it may share its starter's CPU for 4 ms."""
-    return ThreadPoolExecutor(MAX_THREADS, "lapack-kernels")
-
-
-# They are not there in a child of a fork, which would wait for them forever.
-os.register_at_fork(after_in_child=_workers.cache_clear)
+    in_team(take_turns, batch.threads)

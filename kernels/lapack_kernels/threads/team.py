@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
-from functools import cache
 from typing import TYPE_CHECKING
 
-from lapack_kernels.batch import MAX_THREADS
 from lapack_kernels.chunk import Chunk
+from lapack_kernels.threads.kept import in_team
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from lapack_kernels.batch import Batch
     from lapack_kernels.chunk import SolveChunk
 
@@ -41,24 +36,8 @@ def solve_in_team(batch: Batch, solve_chunk: SolveChunk, *, chunk: int) -> None:
             stop.set()
             raise
 
-    others: list[Future[None]] = []
     try:
-        others.extend(_kept().submit(work, thread) for thread in range(1, batch.threads))
-        work(0)
+        in_team(work, batch.threads)
     except BaseException:
-        stop.set()  # Ctrl-C reaches the calling thread alone
+        stop.set()  # where Ctrl-C came while this thread waited for the others
         raise
-    finally:
-        wait(others)
-    for other in others:
-        other.result()
-
-
-@cache
-def _kept() -> ThreadPoolExecutor:
-    """Threads are kept: to start one takes 0.1 ms, and for some ms it may share the CPU of who started it."""
-    return ThreadPoolExecutor(MAX_THREADS, "lapack-kernels-team")
-
-
-# They are not there in a child of a fork, which would wait for them forever.
-os.register_at_fork(after_in_child=_kept.cache_clear)
