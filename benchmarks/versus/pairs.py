@@ -98,6 +98,7 @@ def _gilgrid(
     (place / "matrix.toml").write_text(
         f'[subject]\nname = "lapack-kernels"\nsource = "{source.name}"\n'
         'build-requires = ["meson-python>=0.18", "ninja"]\n'
+        'build-settings = { setup-args = "-Dbindings=cython" }\n'
         f'[axes.cython]\nversions = {json.dumps(cython)}\nstages = ["build"]\n'
         f"[axes.scipy]\nversions = {json.dumps(scipy)}\n"
         'build-inputs = ["scipy/linalg/cython_lapack.pxd"]\n'

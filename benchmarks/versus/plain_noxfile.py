@@ -28,7 +28,8 @@ def pair(session: nox.Session, cython: str, scipy: str) -> None:
     """Install, build, run each probe with a timeout."""
     requirements = [f"cython=={cython}", f"scipy=={scipy}", "meson-python>=0.18", "ninja"]
     _timed("install", lambda: session.install("--only-binary=:all:", *requirements))
-    _timed("build", lambda: session.install("--no-build-isolation", "--no-deps", SPEC["source"]))
+    build = ("--no-build-isolation", "--no-deps", "--config-settings=setup-args=-Dbindings=cython")
+    _timed("build", lambda: session.install(*build, SPEC["source"]))
     for command in SPEC["probes"].values():
         _timed("probe", lambda command=command: _probe(session, command))  # type: ignore[misc]
 

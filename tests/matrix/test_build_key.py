@@ -20,13 +20,14 @@ KERNELS = Path(__file__).parents[2] / "kernels"
 SAME = ("1.9.3", "1.10.1")
 
 
-def matrix(*scipy: str, build_inputs: str = "", settings: str = "") -> str:
+def matrix(*scipy: str, build_inputs: str = "", place: Path | None = None) -> str:
+    where = f', build-dir = "{place}"' if place else ""
     return f"""
     [subject]
     name = "lapack-kernels"
     source = "{KERNELS}"
     build-requires = ["meson-python>=0.15", "ninja"]
-    {settings}
+    build-settings = {{ setup-args = "-Dbindings=cython"{where} }}
 
     [axes.cython]
     versions = ["3.0.12"]
@@ -45,7 +46,7 @@ def matrix(*scipy: str, build_inputs: str = "", settings: str = "") -> str:
 def generated(project: Project, scipy: str) -> dict[str, str]:
     """Build with one SciPy, nothing shared, and return the C++ that Cython made."""
     place = project.folder / f"built-{scipy}"
-    project.write(matrix(scipy, settings=f'build-settings = {{ build-dir = "{place}" }}'), head="")
+    project.write(matrix(scipy, place=place), head="")
     done = project.run()
     record = project.records[f"cython3.0.12-scipy{scipy} imports"]
     if record["verdict"] == "unavailable":
