@@ -154,7 +154,10 @@ def _probe(
     axes = next((subject.axes for subject in subjects if subject.name == own), ())
     probe = Probe(
         name=name,
-        command=table.take("command", read.list_of(_argument, least=1), ("true",), required=True),
+        # A command may well say something twice: --size 16 --batch 16.
+        command=table.take(
+            "command", read.list_of(_argument, least=1, distinct=False), ("true",), required=True
+        ),
         axes=table.take("axes", read.some_of("axis", axes, least=bool(axes)), axes),
         subject=own,
         threads=table.take("threads", read.count, 1),

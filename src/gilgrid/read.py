@@ -229,8 +229,10 @@ def one_or_several(check: Callable[[Any], T]) -> Callable[[Any], tuple[T, ...]]:
     return lambda value: several(value) if isinstance(value, list) else (check(value),)
 
 
-def list_of(check: Callable[[Any], T], *, least: int = 0) -> Callable[[Any], tuple[T, ...]]:
-    """A list whose items pass a check, none of them twice."""
+def list_of(
+    check: Callable[[Any], T], *, least: int = 0, distinct: bool = True
+) -> Callable[[Any], tuple[T, ...]]:
+    """A list whose items pass a check, none of them twice unless they need not be distinct."""
 
     def checked(value: Any) -> tuple[T, ...]:
         if not isinstance(value, list):
@@ -239,7 +241,7 @@ def list_of(check: Callable[[Any], T], *, least: int = 0) -> Callable[[Any], tup
             raise ValueError("the list is empty")
         items = tuple(check(item) for item in value)
         twice = [item for n, item in enumerate(items) if item in items[:n]]
-        if twice and isinstance(twice[0], str):
+        if distinct and twice and isinstance(twice[0], str):
             raise ValueError(f"'{twice[0]}' stands there twice")
         return items
 

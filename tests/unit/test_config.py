@@ -425,6 +425,14 @@ def test_a_subject_tells_what_its_pyproject_says(tmp_path: Path) -> None:
     ]
 
 
+def test_a_command_may_say_something_twice() -> None:
+    text = GOOD.replace('"solve"]', '"solve", "--size", "16", "--batch", "16"]')
+
+    (probe,) = config.parse(text, Path("matrix.toml").resolve(), shown="").probes
+
+    assert probe.command[-4:] == ("--size", "16", "--batch", "16")
+
+
 def test_a_good_file_is_read_as_it_stands() -> None:
     text = f"{GOOD}threads = 2\ndeadline = '1.5 min'\nrepeats = 3\nenv = {{A = ''}}\n{RULE}"
 
