@@ -11,7 +11,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
 
 import joblib
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 LEAST_PROBLEMS = 8
+# Before each turn: the threads of a BLAS go on spinning for a while, and would take from whoever is next.
+REST_S = 0.05
 BARE = Path(__file__).with_name("bare.c")
 
 
@@ -82,6 +84,7 @@ def measured(size: int, options: argparse.Namespace, bare: Callable[..., None]) 
         for number in range(options.rounds):
             order = list(chosen) if number % 2 else list(reversed(chosen))
             for name in order:
+                sleep(REST_S)
                 turns[name].append(seconds(partial(chosen[name], shares[name]), shares[name]))
     return {name: statistics.median(times) for name, times in turns.items()}
 
