@@ -12,7 +12,6 @@ from gilgrid.records import Records
 from gilgrid.workshop import Workshop
 
 if TYPE_CHECKING:
-    from gilgrid.environments import Environment, Environments
     from gilgrid.model import Cell
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,12 +28,15 @@ def command(subject: str, coordinates: str, *further: str) -> tuple[list[str], d
     of = next(one for one in matrix.subjects if one.name == subject)
     environments = workshop.environments
     inputs = input_pins(matrix, of, cell)
-    beside = environments.obtain(run_pins(matrix, of, cell))
-    key = workshop.builds.key(of, cell, beside.abi, environments.obtain(inputs) if inputs else None)
+    pins = run_pins(matrix, of, cell)
+    beside = environments.obtain(pins)
+    recipe = matrix.recipe(of, cell)
+    key = workshop.builds.key(recipe, cell, beside.abi, environments.obtain(inputs) if inputs else None)
     build = workshop.builds.existing(key) or workshop.builds.obtain(
-        matrix.recipe(of, cell), key, environments.obtain(build_pins(matrix, of, cell))
+        recipe, key, environments.obtain(build_pins(matrix, of, cell))
     )
-    environment = _with(environments, run_pins(matrix, of, cell), further)
+    wanted = tuple(sorted({*pins.requirements, *further}))
+    environment = environments.obtain(Pins(python=pins.python, requirements=wanted))
     return [str(environment.folder / "bin" / "python")], environment.variables(build.site)
 
 
@@ -43,8 +45,3 @@ def _cell(workshop: Workshop, coordinates: str) -> Cell:
     if not cells:
         sys.exit(f"no cell of matrix.toml is {coordinates}")
     return cells[0]
-
-
-def _with(environments: Environments, pins: Pins, further: tuple[str, ...]) -> Environment:
-    wanted = tuple(sorted({*pins.requirements, *further}))
-    return environments.obtain(Pins(python=pins.python, requirements=wanted))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     Array = npt.NDArray[Any]
 
+UNKNOWN_INFO = 1
+"""Where LAPACK did not converge, and who called it does not tell its info."""
+
 
 @dataclass(frozen=True)
 class Chunk:

@@ -8,21 +8,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import eigh_tridiagonal
 
+from lapack_kernels.chunk import UNKNOWN_INFO
+
 if TYPE_CHECKING:
     from lapack_kernels.chunk import Chunk
 
-UNKNOWN_INFO = 1
 
-
-def solve_chunk(chunk: Chunk, driver: str) -> dict[int, int]:
-    """Solve a chunk with LAPACK's `stev`; `driver` is "stev" or "auto".
+def solve_chunk(chunk: Chunk) -> dict[int, int]:
+    """Solve a chunk with LAPACK's `stev`, which is `auto` here too.
 
     Returns the rows that failed and the info of each.
 
-    `auto` is `stev` too. SciPy 1.9 has `stemr` as well, faster from order 64 on, and 4 times at order 256;
+    SciPy 1.9 has `stemr` as well, faster from order 64 on, and 4 times at order 256;
     but its vectors are orthogonal to 24 eps n, where the probe takes 8 (random problems of orders 64 to 300).
     """
-    del driver
     failures = chunk.rows_not_finite()
     for row, (d, e) in enumerate(zip(chunk.diagonals, chunk.off_diagonals)):
         if row in failures:

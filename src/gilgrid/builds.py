@@ -70,16 +70,17 @@ class Builds:
         self._matrix = matrix
         self._sources: dict[Path | str, str] = {}
 
-    def key(self, subject: Subject, cell: Cell, abi: str, inputs_from: Environment | None) -> str:
+    def key(self, recipe: Subject, cell: Cell, abi: str, inputs_from: Environment | None) -> str:
         """The key of a build: files, ABI, build-time versions or contents, settings, compiler and flags.
 
-        ``inputs_from`` is an environment with the build-time versions of the axes that name build inputs.
+        ``recipe`` is the subject with the settings of that cell (``Matrix.recipe``), and ``inputs_from``
+        an environment with the build-time versions of the axes that name build inputs.
         """
         seen: dict[str, str] = {}
-        for name in subject.build_axes:
+        for name in recipe.build_axes:
             axis, coordinate = self._matrix.axis(name), cell.coordinate(name)
             if coordinate is None:
-                raise GilgridError(f"{cell} has no {name}, so {subject.name} has no build there")
+                raise GilgridError(f"{cell} has no {name}, so {recipe.name} has no build there")
             if axis.build_inputs and inputs_from:
                 seen[name] = self._content(inputs_from, name, axis.build_inputs)
             else:
@@ -87,16 +88,16 @@ class Builds:
         if inputs_from:
             # What the axes bring along (NumPy with SciPy) and the build asks for by name is compiled in too,
             # in the version that follows from theirs.
-            for line in subject.build_requires:
+            for line in recipe.build_requires:
                 name = str(canonicalize_name(Requirement(line).name))
                 if name in inputs_from.versions:
                     seen.setdefault(name, inputs_from.versions[name])
         return files.digest(
-            self._source_digest(subject),
+            self._source_digest(recipe),
             abi,
             seen,
-            subject.build_requires,
-            self._matrix.recipe(subject, cell).build_settings,
+            recipe.build_requires,
+            recipe.build_settings,
             toolchain(),
         )
 
@@ -124,10 +125,7 @@ class Builds:
         return None
 
     def obtain(self, recipe: Subject, key: str, environment: Environment) -> Build:
-        """Build a subject in that environment, unless its key stands. Raises ``BuildFailedError``.
-
-        ``recipe`` is the subject with the settings of the cell that the key is of.
-        """
+        """Build what the key is of in that environment, unless it stands. Raises ``BuildFailedError``."""
         if found := self.existing(key):
             return found
         with lock(self._folder / f"{key}.lock"):

@@ -11,7 +11,7 @@ from gilgrid.matrix import admits
 from gilgrid.model import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gilgrid.matrix import Claim, Matrix, Remedy
     from gilgrid.model import Cell, Record
@@ -83,7 +83,7 @@ def judge(matrix: Matrix, records: Iterable[Record]) -> Judgement:
 
 def _trials(matrix: Matrix, found: Found) -> list[Trial]:
     """Every remedy that was tried on a hang that was measured, unless it could not be run."""
-    by_versions = {(cell.coordinates, probe): record for (cell, probe), record in found.items()}
+    record_of = _finder(found)
     tried = []
     for hanging in filter(_hangs, found.values()):
         if not matrix.declares(hanging.cell):
@@ -92,7 +92,7 @@ def _trials(matrix: Matrix, found: Found) -> list[Trial]:
             (remedy, record)
             for remedy in matrix.remedies
             if (trial := matrix.trial(remedy, hanging.cell, hanging.probe))
-            and (record := found.get(trial) or by_versions.get((trial[0].coordinates, trial[1])))
+            and (record := record_of(*trial))
             and record.verdict not in _SAYS_NOTHING
         ]
         prices = {remedy.name: _price(matrix, hanging, record) for remedy, record in of_hang}
@@ -103,6 +103,12 @@ def _trials(matrix: Matrix, found: Found) -> list[Trial]:
             tried.append(Trial(remedy=remedy, hangs=hanging, record=record, price=ratio))
     order = {remedy.name: number for number, remedy in enumerate(matrix.remedies)}
     return sorted(tried, key=lambda trial: order[trial.remedy.name])
+
+
+def _finder(found: Found) -> Callable[[Cell, str], Record | None]:
+    """Looks for a probe in a cell, then in that of another Python: subjects choose theirs each for itself."""
+    by_versions = {(cell.coordinates, probe): record for (cell, probe), record in found.items()}
+    return lambda cell, probe: found.get((cell, probe)) or by_versions.get((cell.coordinates, probe))
 
 
 def _decided(matrix: Matrix, claim: Claim, found: Found, tried: Sequence[Trial]) -> Decided:
@@ -142,11 +148,9 @@ def _within(claim: Claim, found: Found) -> Spoken:
 def _but_not(matrix: Matrix, claim: Claim, found: Found) -> Spoken:
     other = claim.but_not
     yield from ((record, False) for record in found.values() if record.probe == other and _hangs(record))
-    by_versions = {(cell.coordinates, probe): record for (cell, probe), record in found.items()}
+    record_of = _finder(found)
     for record in _hanging(claim, found):
-        cell = matrix.seen_by(other, record.cell)
-        # Subjects choose their Pythons each for itself.
-        beside = found.get((cell, other)) or by_versions.get((cell.coordinates, other))
+        beside = record_of(matrix.seen_by(other, record.cell), other)
         if beside and beside.verdict is Verdict.OK:
             yield beside, True
 

@@ -71,7 +71,7 @@ def plan(matrix: Matrix, cells: Cells) -> Plan:
         and (trial[0].coordinates, trial[1]) not in planned
         and admits(matrix.only.get(trial[1], {}), trial[0])
     )
-    added = (job.cell for job in tried if len(job.cell.coordinates) == len(matrix.subject_of(job.probe).axes))
+    added = (job.cell for job in tried if len(job.cell.coordinates) == len(job.axes))
     listed = itertools.chain.from_iterable(cells.values())
     return Plan(cells=tuple(dict.fromkeys([*listed, *added])), jobs=tuple(jobs | tried))
 
@@ -90,10 +90,12 @@ def _job(matrix: Matrix, cell: Cell, probe: str) -> Job:
 
 def combinations(matrix: Matrix, *pythons: str) -> Cells:
     """Every cell for these Pythons."""
-    return {
-        subject.name: tuple(cell for python in pythons for cell in _product(matrix, subject, python))
-        for subject in matrix.subjects
-    }
+    return {subject.name: cells_of(matrix, subject, *pythons) for subject in matrix.subjects}
+
+
+def cells_of(matrix: Matrix, subject: Subject, *pythons: str) -> tuple[Cell, ...]:
+    """The cells of one subject for these Pythons."""
+    return tuple(cell for python in pythons for cell in _product(matrix, subject, python))
 
 
 def _product(matrix: Matrix, subject: Subject, python: str) -> tuple[Cell, ...]:

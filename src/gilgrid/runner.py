@@ -104,7 +104,8 @@ class Run:
 
     def _build(self, job: Job, rank: int, environment: Environment, inputs: Environment | None) -> None:
         matrix, subject = self.workshop.matrix, self.workshop.subject(job)
-        key = self.workshop.builds.key(subject, job.cell, environment.abi, inputs)
+        recipe = matrix.recipe(subject, job.cell)
+        key = self.workshop.builds.key(recipe, job.cell, environment.abi, inputs)
         pins = build_pins(matrix, subject, job.cell)
         self._once(
             ("build", key),
@@ -112,7 +113,7 @@ class Run:
                 _build_work,
                 self.workshop.environments,
                 self.workshop.builds,
-                matrix.recipe(subject, job.cell),
+                recipe,
                 pins,
                 key,
             ),

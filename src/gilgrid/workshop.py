@@ -121,8 +121,9 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
             is_known = interpreter is not None and (inputs is not None or pins is None)
             keys[of] = None
             if interpreter and is_known:
+                recipe = workshop.matrix.recipe(subject, cell)
                 with suppress(GilgridError):  # the run makes a record of it
-                    keys[of] = workshop.builds.key(subject, cell, interpreter.abi, inputs)
+                    keys[of] = workshop.builds.key(recipe, cell, interpreter.abi, inputs)
         return keys[of]
 
     found = []

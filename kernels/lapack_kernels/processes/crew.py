@@ -90,7 +90,7 @@ def tasks(batch: Batch, place: Place) -> Iterator[Task]:
     """Cut the batch into tasks."""
     length = max(1, batch.count // (batch.threads * TASKS_PER_WORKER))
     for begin in range(0, batch.count, length):
-        yield Task(place, batch.driver, begin, min(begin + length, batch.count))
+        yield Task(place, begin, min(begin + length, batch.count))
 
 
 def died(exit_code: int | None = None) -> RuntimeError:

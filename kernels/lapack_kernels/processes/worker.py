@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """The problems of a batch from `begin` to before `end`, to be solved with `driver`."""
+    """The problems of a batch from `begin` to before `end`, to be solved."""
 
     place: Place
-    driver: str
     begin: int
     end: int
 
@@ -58,7 +57,7 @@ def _end_with_parent() -> None:
 
 def solve(task: Task) -> Failure | None:
     """Solve the task's problems where they lie; returns which failed, in the batch's numbering."""
-    failures = solve_chunk(task.place.open(task.begin, task.end), task.driver)
+    failures = solve_chunk(task.place.open(task.begin, task.end))
     if not failures:
         return None
     first = min(failures)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapack_kernels import blas
+from lapack_kernels.chunk import UNKNOWN_INFO
 from lapack_kernels.threads.team import solve_in_team
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ CHUNK_ELEMENTS = 2**14
 CHUNK_VALUES = 501
 """How many eigenvalues it has at least: NumPy keeps the GIL in a call for 500 or fewer and no vectors
 (NPY_BEGIN_THREADS_THRESHOLDED). Two threads are then no faster than one, and else 1.5 times at order 100."""
-
-UNKNOWN_INFO = 1
 
 
 def solve(batch: Batch, *, gil: str) -> None:

@@ -6,7 +6,6 @@ do that are not declared `threadsafe` (scipy/scipy#12436).
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from lapack_kernels.threads.team import solve_in_team
@@ -19,4 +18,4 @@ if TYPE_CHECKING:
 def solve(batch: Batch, *, gil: str) -> None:
     """Solve the batch; `gil` is "released", though not by SciPy."""
     del gil
-    solve_in_team(batch, partial(solve_chunk, driver=batch.driver), chunk=batch.chunk)
+    solve_in_team(batch, solve_chunk, chunk=batch.chunk)

@@ -11,7 +11,7 @@ from packaging.version import Version
 from gilgrid import config, expectations
 from gilgrid.claims import judge
 from gilgrid.errors import ExitCode, MistakesError
-from gilgrid.plan import Plan, combinations, plan
+from gilgrid.plan import Plan, cells_of, plan
 from gilgrid.records import Records, all_to_json
 from gilgrid.report import decided, hangs, terminal
 from gilgrid.report.junit import junit
@@ -76,7 +76,7 @@ def _cells(matrix: Matrix, subject: Subject, found: Iterable[tuple[Cell, str]]) 
     """The cells of a subject, for the Pythons that its own records have: each may have taken others."""
     own = {probe.name for probe in matrix.probes if probe.subject == subject.name}
     pythons = sorted({cell.python for cell, probe in found if probe in own}, key=Version)
-    return combinations(matrix, *pythons)[subject.name]
+    return cells_of(matrix, subject, *pythons)
 
 
 def _print_claims(form: str, matrix: Matrix, judgement: Judgement) -> None:
