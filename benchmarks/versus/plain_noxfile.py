@@ -26,7 +26,7 @@ nox.options.default_venv_backend = SPEC["backend"]
 @nox.parametrize("cython", SPEC["cython"])
 def pair(session: nox.Session, cython: str, scipy: str) -> None:
     """Install, build, run each probe with a timeout."""
-    requirements = [f"cython=={cython}", f"scipy=={scipy}", "meson-python>=0.18", "ninja"]
+    requirements = [f"cython=={cython}", f"scipy=={scipy}", "meson-python>=0.18", "ninja", "threadpoolctl"]
     _timed("install", lambda: session.install("--only-binary=:all:", *requirements))
     build = ("--no-build-isolation", "--no-deps", "--config-settings=setup-args=-Dbindings=cython")
     _timed("build", lambda: session.install(*build, SPEC["source"]))
