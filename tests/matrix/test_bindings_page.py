@@ -55,8 +55,9 @@ def environment(cache: Path) -> Environment:
 
 def code(language: str, word: str) -> str:
     """The one example of the page in that language in which the word stands."""
-    (found,) = [text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if word in text]
-    return found
+    found: list[str] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    (one,) = (text for text in found if word in text)
+    return one
 
 
 def python(environment: Environment, text: str, folder: Path) -> None:
