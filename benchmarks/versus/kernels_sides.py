@@ -132,7 +132,7 @@ def kernel(d: Array, e: Array, *, binding: str, threads: int) -> object:
 
 
 def numpy_in_threads(pool: ThreadPoolExecutor, dense: Array) -> list[object]:
-    """Half of them in each thread, without those that BLAS starts by itself: two teams are slower than one."""
+    """Half of them in each thread, without those that BLAS starts by itself: two teams slow one another."""
     with one_thread:
         return list(pool.map(np.linalg.eigh, halves(dense)))
 
