@@ -5,7 +5,7 @@ The subject that gilgrid comes with: a binding hangs, runs or slows down with th
 
 from __future__ import annotations
 
-from lapack_kernels.bindings import BINDINGS, NotBuiltError
+from lapack_kernels.bindings import BINDINGS, CheckFailedError, NotBuiltError
 from lapack_kernels.eigh import eigh_tridiagonal, eigvalsh_tridiagonal
 
-__all__ = ["BINDINGS", "NotBuiltError", "eigh_tridiagonal", "eigvalsh_tridiagonal"]
+__all__ = ["BINDINGS", "CheckFailedError", "NotBuiltError", "eigh_tridiagonal", "eigvalsh_tridiagonal"]

@@ -1,7 +1,6 @@
 from collections.abc import Callable
 
 SIZEOF_BATCH: int
-PYBIND11_VERSION: str
 ASSERTS_GIL: bool
 
 def solve_held(address: int) -> None: ...

@@ -16,7 +16,7 @@ struct Failure {
     int info;        /* what LAPACK reported for that first one, or NotSolved */
 };
 
-/* What a thread's workspace begins with: room for its struct Problem. */
+/* What a thread's workspace begins with: room for its struct Problem, as batch.py leaves it at least. */
 enum { PROBLEM_BYTES = 256 };
 
 struct Batch {
@@ -39,10 +39,10 @@ struct Batch {
     void *eigenvalues; /* (m, n) */
     void *vectors;     /* (m, n, n): row k is the k-th eigenvector; NULL without */
 
-    /* One for each thread, of whole cache lines: its struct Problem, a copy of e, then what stands at these offsets. */
+    /* One for each thread, of whole cache lines: its struct Problem, then what stands at these offsets, a copy of e first. */
     char *workspaces;
     ptrdiff_t workspace_bytes;
-    ptrdiff_t d_offset, work_offset, iwork_offset, isuppz_offset;
+    ptrdiff_t e_offset, d_offset, work_offset, iwork_offset, isuppz_offset;
 
     struct Failure *failures; /* one for each thread */
     void (*lapack)(void);     /* SciPy's function for this driver and precision */

@@ -60,6 +60,7 @@ class Layout(ctypes.Structure):
         ("vectors", ctypes.c_void_p),
         ("workspaces", ctypes.c_void_p),
         ("workspace_bytes", ctypes.c_ssize_t),
+        ("e_offset", ctypes.c_ssize_t),
         ("d_offset", ctypes.c_ssize_t),
         ("work_offset", ctypes.c_ssize_t),
         ("iwork_offset", ctypes.c_ssize_t),
@@ -176,7 +177,7 @@ class Batch:
             sizes.isuppz * 4,
         ):
             offsets.append(offsets[-1] + _whole_cache_lines(length))
-        _, d_offset, work_offset, iwork_offset, isuppz_offset, workspace_bytes = offsets
+        e_offset, d_offset, work_offset, iwork_offset, isuppz_offset, workspace_bytes = offsets
         self._workspaces = np.empty(self.threads * workspace_bytes + CACHE_LINE_BYTES, np.uint8)
         return Layout(
             count=self.count,
@@ -198,6 +199,7 @@ class Batch:
             vectors=None if self.vectors is None else self.vectors.ctypes.data,
             workspaces=_whole_cache_lines(self._workspaces.ctypes.data),
             workspace_bytes=workspace_bytes,
+            e_offset=e_offset,
             d_offset=d_offset,
             work_offset=work_offset,
             iwork_offset=iwork_offset,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 class Binding:
     """What a binding can do: with the GIL, and with which of LAPACK's drivers.
 
-    `is_native` says that it solves a `struct Batch`, with the driver that `auto` was resolved to.
+    `is_native` says that it solves a `struct Batch`, with the driver that `auto` was resolved to, and
+    `has_openmp` that a team of OpenMP's does.
     """
 
     gil_modes: tuple[str, ...]
     drivers: tuple[str, ...]
     is_native: bool = False
+    has_openmp: bool = False
 
 
 class Solve(Protocol):
@@ -43,7 +45,7 @@ class CheckFailedError(Exception):
         self.detail = detail
 
 
-_NATIVE = Binding(("held", "released"), ("auto", "stev", "stevd", "stevr"), is_native=True)
+_NATIVE = Binding(("held", "released"), ("auto", "stev", "stevd", "stevr"), is_native=True, has_openmp=True)
 _SCIPY = Binding(("released",), ("auto", "stev"))
 _OWN = Binding(("released",), ("auto",))
 
@@ -56,8 +58,9 @@ BINDINGS = {
         ("held", "released", "call-guard", "reacquired", "acquired", "touched", "counted"),
         _NATIVE.drivers,
         is_native=True,
+        has_openmp=True,
     ),
-    "ctypes": _NATIVE,
+    "ctypes": replace(_NATIVE, has_openmp=False),
     "processes-pool": _SCIPY,
     "processes-queue": _SCIPY,
     "processes-pipe": _SCIPY,
@@ -66,6 +69,10 @@ BINDINGS = {
     "threads-scipy": _SCIPY,
 }
 """Every binding there is, built or not, by its name."""
+
+
+COMPILED = {f"lapack_kernels.{name}" for name in ("_native", "_legacy", "_pybind11", "ctypes.libproblems")}
+"""What a build may leave out."""
 
 
 def load(name: str) -> Solve:
@@ -84,7 +91,7 @@ def load(name: str) -> Solve:
     try:
         module = import_module("lapack_kernels." + name.replace("-", "."))
     except ModuleNotFoundError as error:
-        if not (error.name or "").startswith("lapack_kernels."):
+        if error.name not in COMPILED:
             raise
         raise NotBuiltError(
             f"the binding {name!r} was not built: {error.name} is missing (see `bindings` in meson.options)"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lapack_kernels import bindings, drivers
+from lapack_kernels import bindings, drivers, openmp
 from lapack_kernels.batch import MAX_THREADS, NOT_FINITE_D, NOT_FINITE_E, Batch
 
 if TYPE_CHECKING:
@@ -33,9 +33,10 @@ def eigh_tridiagonal(
     Parameters
     ----------
     d : (m, n) array_like of float64 or float32, any strides
-        The diagonals of m matrices of order n >= 1; m may be 0. Never copied as a whole, never written to.
+        The diagonals of m matrices of order n >= 1; m may be 0. Never written to, and copied as a
+        whole by none but the `processes-*`, which share memory.
     e : (m, n - 1) array_like, of the type of `d`, any strides
-        Their off-diagonals. Never copied as a whole, never written to.
+        Their off-diagonals, taken as `d` is.
     binding : str
         The way into parallel code, one of `lapack_kernels.BINDINGS`.
     gil : str
@@ -70,6 +71,11 @@ def eigh_tridiagonal(
         If the solutions do not fit into memory.
     numpy.linalg.LinAlgError
         If LAPACK did not converge: says on which problem first, and the `info` it gave.
+    RuntimeError
+        If a worker process dies, or this process was forked from one that had worker processes or a team of
+        OpenMP's, which are its parent's.
+    CheckFailedError
+        If a binding found that what it does on purpose has gone wrong: `pybind11` "touched" and "counted".
 
     References
     ----------
@@ -131,9 +137,11 @@ def _solved(
         driver = drivers.resolve(driver, size, wants_vectors=wants_vectors)
         multiplies = drivers.uses_blas_3(driver, size, wants_vectors=wants_vectors)
     batch = Batch(diagonals, off_diagonals, threads=team, driver=driver, wants_vectors=wants_vectors)
+    if able.has_openmp:
+        openmp.begin_team(batch.threads)
     with _blas_at_one_thread() if multiplies else nullcontext():
         solve(batch, gil=gil)
-    _check_solved(batch)
+    _check_solved(batch, f"LAPACK's {driver}" if able.is_native else binding)
     return batch
 
 
@@ -174,7 +182,7 @@ def _check_shapes(d: tuple[int, ...], e: tuple[int, ...]) -> None:
         raise ValueError(f"e must have shape {expected} to fit d of shape {d}, not {e}")
 
 
-def _check_solved(batch: Batch) -> None:
+def _check_solved(batch: Batch, solver: str) -> None:
     failure = batch.first_failure()
     if failure is None:
         return
@@ -185,6 +193,5 @@ def _check_solved(batch: Batch) -> None:
             f"{not_finite} must be finite, but problem {failure.index} has a NaN or an infinity {how_many}"
         )
     raise np.linalg.LinAlgError(
-        f"LAPACK's {batch.driver} did not converge on problem {failure.index}: "
-        f"info = {failure.info} {how_many}"
+        f"{solver} did not converge on problem {failure.index}: info = {failure.info} {how_many}"
     )

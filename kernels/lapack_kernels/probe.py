@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lapack_kernels.batch import MAX_THREADS
-from lapack_kernels.bindings import BINDINGS, CheckFailedError, load
+from lapack_kernels.bindings import BINDINGS, CheckFailedError, NotBuiltError, load
 from lapack_kernels.drivers import DRIVERS
 from lapack_kernels.eigh import eigh_tridiagonal, eigvalsh_tridiagonal
 from lapack_kernels.result import write_result
@@ -50,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "driver": options.driver,
     }
     start = perf_counter()
-    load(options.binding)
+    try:
+        load(options.binding)
+    except NotBuiltError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     seconds_load = perf_counter() - start
     seconds: list[float] = []
     errors: list[dict[str, float]] = []

@@ -61,7 +61,7 @@ static inline struct Problem *problem_begin(const struct Batch *batch, ptrdiff_t
     /* stev and stevd turn the diagonal into the eigenvalues, stevr destroys it. */
     problem->d = batch->driver == DRIVER_STEVR ? workspace + batch->d_offset : eigenvalues;
     problem->w = eigenvalues;
-    problem->e = workspace + PROBLEM_BYTES;
+    problem->e = workspace + batch->e_offset;
     problem->z = batch->wants_vectors ? (char *)batch->vectors + index * n * n * real : eigenvalues;
     problem->ldz = n;
     problem->work = workspace + batch->work_offset;

@@ -80,6 +80,11 @@ def test_an_unknown_driver_is_named_with_those_of_the_binding(binding: str) -> N
 
 def test_a_binding_that_was_not_built_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(BINDINGS, "cffi", BINDINGS["pointer"])
+    with pytest.raises(ModuleNotFoundError) as raised:
+        bindings.load("cffi")
+    assert not isinstance(raised.value, NotBuiltError)  # a file that the package lacks is its own fault
+
+    monkeypatch.setattr(bindings, "COMPILED", {"lapack_kernels.cffi"})
     with pytest.raises(NotBuiltError, match=r"'cffi' was not built: lapack_kernels\.cffi is missing"):
         bindings.load("cffi")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 import tracemalloc
 from importlib import import_module
 from typing import Any
@@ -87,6 +89,48 @@ def test_beyond_input_and_output_there_are_the_workspaces_alone(
     workspace = 8 * (1 + 6 * 64 + 64**2) + 4 * (3 + 5 * 64) if driver in {"stevd", "auto"} else 8 * 32 * 64
     assert few <= 2 * workspace + 20_000
     assert abs(many - few) <= 20_000
+
+
+def test_input_of_any_strides_is_read_where_it_lies(native: str) -> None:
+    rows = 100_000
+    d, e = np.broadcast_to(np.ones(20), (rows, 20)), np.broadcast_to(np.ones(19), (rows, 19))
+    eigvalsh_tridiagonal(d[:2], e[:2], binding=native)
+    tracemalloc.start()
+    try:
+        values = eigvalsh_tridiagonal(d, e, binding=native)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.1 * values.nbytes
+
+
+FORK = """
+import os, sys
+import numpy as np
+from lapack_kernels import eigvalsh_tridiagonal
+
+def solve(threads):
+    return eigvalsh_tridiagonal(np.ones((9, 4)), np.ones((9, 3)), binding=sys.argv[1], threads=threads)
+
+before = solve(int(sys.argv[2]))
+if os.fork() == 0:
+    assert (solve(1) == before).all()
+    try:
+        solve(2)
+    except RuntimeError as error:
+        os.write(1, f"{error}".encode())
+    os._exit(0)
+assert os.wait()[1] == 0
+"""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_is_told_that_it_cannot_have_a_team(native: str, threads: int) -> None:
+    argv = [sys.executable, "-W", "ignore", "-c", FORK, native, str(threads)]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, check=True, encoding="utf-8")
+    would_hang = threads == 2 and bindings.BINDINGS[native].has_openmp
+    assert done.stdout.startswith("a forked process cannot have a team") == would_hang
 
 
 def test_python_and_native_code_agree_on_the_layout_of_a_batch(native: str) -> None:

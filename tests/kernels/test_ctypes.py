@@ -29,6 +29,26 @@ def test_threads_are_kept_for_the_next_call() -> None:
     assert {thread.ident for thread in threading.enumerate()} == before
 
 
+def test_an_error_in_one_thread_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lapack_kernels import ctypes as binding  # noqa: PLC0415 (may not be built)
+
+    calls: list[int] = []
+    stopped = threading.Event()
+
+    class Library:
+        def lapack_kernels_solve_range(self, _address: int, _first: int, _last: int, thread: int) -> None:
+            calls.append(thread)
+            if thread == 0:
+                raise KeyboardInterrupt
+            stopped.wait(0.05)
+
+    monkeypatch.setitem(binding._LIBRARIES, "released", Library())  # noqa: SLF001
+    with pytest.raises(KeyboardInterrupt):
+        solved(2)
+    assert calls.count(0) == 1
+    assert calls.count(1) <= 1
+
+
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 def test_a_forked_child_starts_threads_of_its_own() -> None:
     expected = solved(3)

@@ -130,7 +130,7 @@ def test_input_of_any_strides_is_solved_as_its_copy_is(binding: str, dtype: str)
         assert all(np.array_equal(one, other) for one, other in zip(actual, expected)), name
 
 
-def test_one_row_for_all_problems_needs_no_memory_of_its_own(binding: str) -> None:
+def test_one_row_may_stand_for_all_problems(binding: str) -> None:
     d, e = problems(1, 20)
     values, _ = eigh_tridiagonal(np.broadcast_to(d, (5, 20)), np.broadcast_to(e, (5, 19)), binding=binding)
     assert all(np.array_equal(row, values[0]) for row in values)
@@ -155,6 +155,15 @@ def test_extreme_scales_work(binding: str, driver: str) -> None:
     for scale in (1e-300, 1e300):
         values, _ = eigh_tridiagonal([[scale, scale]], [[scale / 2]], binding=binding, driver=driver)
         np.testing.assert_allclose(values, [[scale / 2, scale * 1.5]], rtol=1e-14)
+
+
+@every_dtype
+def test_eigenvalues_beyond_the_type_are_infinite(binding: str, dtype: str) -> None:
+    largest = np.finfo(dtype).max
+    d, e = np.full((1, 2), largest, dtype), np.full((1, 1), largest, dtype)
+    with np.errstate(all="ignore"):
+        values, _ = eigh_tridiagonal(d, e, binding=binding)
+    assert values[0, 1] == np.inf
 
 
 def test_python_threads_may_call_at_the_same_time_with_the_gil_released(binding: str) -> None:

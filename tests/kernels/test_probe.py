@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from lapack_kernels import probe
+from lapack_kernels.bindings import NotBuiltError
 from lapack_kernels.probe import errors_eps_n, limits, main, value_errors
 
 if TYPE_CHECKING:
@@ -89,6 +91,17 @@ def test_values_alone_are_checked_by_where_they_lie(
 ) -> None:
     result = result_of(tmp_path, monkeypatch, binding, "--calls", "2", "--batch", "8", "--values-only")
     assert [check["name"] for check in result["checks"]] == ["misplaced", "descent"]
+
+
+def test_a_binding_that_was_not_built_is_a_mistake_in_the_call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str) -> None:
+        raise NotBuiltError(f"the binding {name!r} was not built")
+
+    monkeypatch.setattr(probe, "load", load)
+    assert probe.main(["pointer"]) == 2
+    assert capsys.readouterr().err == "the binding 'pointer' was not built\n"
 
 
 @pytest.mark.parametrize(

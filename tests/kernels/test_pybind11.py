@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from lapack_kernels import drivers, eigh_tridiagonal, probe
-from lapack_kernels.batch import Batch, Layout
+from lapack_kernels.batch import Batch
 from lapack_kernels.result import RESULT_VARIABLE
 
 if TYPE_CHECKING:
@@ -161,7 +161,3 @@ def test_a_report_that_was_lost_is_a_check_that_failed(
     assert probe.main(["pybind11", "--gil", "touched"]) == 1
     (check,) = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["checks"]
     assert check == {"name": "progress", "ok": False, "detail": "63 of 64 problems were reported"}
-
-
-def test_python_and_pybind11_agree_on_the_layout_of_a_batch() -> None:
-    assert ctypes.sizeof(Layout) == native.SIZEOF_BATCH

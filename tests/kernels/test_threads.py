@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import signal
 import subprocess
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +18,7 @@ from lapack_kernels.batch import Batch
 from lapack_kernels.bindings import load
 from lapack_kernels.probe import TOLERANCE_EPS_N, errors_eps_n
 from lapack_kernels.threads import python
+from lapack_kernels.threads.kept import in_team
 from lapack_kernels.threads.team import solve_in_team
 
 if TYPE_CHECKING:
@@ -133,6 +138,55 @@ def test_what_a_thread_raises_ends_them_all(raised_by_caller: bool) -> None:  # 
     assert handed_out < 10
     stopped.wait(0.3)
     assert len(chunks) == handed_out
+
+
+def waits(thread: threading.Thread) -> bool:
+    """Whether a thread waits for its team."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001
+    return frame is not None and frame.f_code.co_name == "_wait_for"
+
+
+def test_ctrl_c_while_the_caller_waits_for_the_others_has_them_stop_and_waits_on() -> None:
+    stopped: list[bool] = []
+
+    def work(thread: int, stop: threading.Event) -> None:
+        if thread == 0:
+            return
+        while not waits(threading.main_thread()):  # no event tells of it
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+        stop.wait(30)
+        threading.Event().wait(0.1)  # who does not wait on has returned by then
+        stopped.append(stop.is_set())
+
+    with pytest.raises(KeyboardInterrupt):
+        in_team(work, 2)
+    assert stopped == [True]
+
+
+@pytest.mark.parametrize("thread_that_raises", [0, 1])
+def test_an_error_keeps_nothing_of_the_call(thread_that_raises: int) -> None:
+    """No cycle: what may be gigabytes is not to wait for a collection of garbage."""
+
+    class Large:
+        pass
+
+    large = Large()
+    seen = weakref.ref(large)
+
+    def work(thread: int, _stop: threading.Event, large: Any = large) -> None:
+        if thread == thread_that_raises:
+            raise RuntimeError(large.__class__)
+
+    del large
+    gc.disable()
+    try:
+        with pytest.raises(RuntimeError) as raised:
+            in_team(work, 2)
+        del raised, work
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_every_problem_is_handed_out_once() -> None:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from lapack_kernels.threads.kept import in_team
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from lapack_kernels.batch import Batch
 
 _LIBRARY = Path(__file__).with_name("libproblems.so")
@@ -46,9 +48,9 @@ def solve(batch: Batch, *, gil: str) -> None:
     step = chunks * batch.chunk
     numbers = count(batch.threads)
 
-    def take_turns(thread: int) -> None:
+    def take_turns(thread: int, stop: Event) -> None:
         number = thread
-        while number * step < batch.count:
+        while number * step < batch.count and not stop.is_set():
             solve_range(address, number * step, min((number + 1) * step, batch.count), thread)
             number = next(numbers)  # atomic: one call in C, with the GIL
 

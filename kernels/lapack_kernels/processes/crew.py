@@ -54,8 +54,9 @@ class Kept:
         self._turn = threading.Lock()
         os.register_at_fork(after_in_child=self._forked)
 
-    def solve(self, batch: Batch) -> None:
-        """Solve the batch with as many workers as it has threads."""
+    def solve(self, batch: Batch, *, gil: str) -> None:
+        """Solve the batch with as many workers as it has threads; `gil` is "released": each has its own."""
+        del gil
         if batch.count == 0:
             return
         with self._turn, shared(batch) as place:
@@ -82,7 +83,8 @@ class Kept:
 
     def _forked(self) -> None:
         """Leave the workers to the parent: no call from here may reach them, and no destructor."""
-        self._inherited, self.crew = self.crew, None
+        if self.crew is not None:  # in a grandchild there is none, and what its parent kept stays kept
+            self._inherited, self.crew = self.crew, None
         self._turn = threading.Lock()
 
 

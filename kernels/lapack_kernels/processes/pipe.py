@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, cast
 
@@ -14,14 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
-    from lapack_kernels.batch import Batch, Failure
+    from lapack_kernels.batch import Failure
     from lapack_kernels.processes.worker import Task
-
-
-def solve(batch: Batch, *, gil: str) -> None:
-    """Solve the batch in `batch.threads` processes; `gil` is "released", since each has its own."""
-    del gil
-    kept.solve(batch)
 
 
 class PipeCrew:
@@ -53,15 +48,21 @@ class PipeCrew:
                 pipe.send(task)
                 out[pipe] += 1
 
-        try:
+        with self._deaths_told():
             for pipe in [*pipes, *pipes]:
                 send_next(pipe)
-            while +out:
-                for pipe in cast("list[Connection]", wait(+out)):
+        while +out:
+            for pipe in cast("list[Connection]", wait(+out)):
+                with self._deaths_told():
                     answer = pipe.recv()
                     out[pipe] -= 1
                     send_next(pipe)
-                    yield worker.failure_of(answer)
+                yield worker.failure_of(answer)
+
+    @contextmanager
+    def _deaths_told(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, ConnectionError):
             wait(self.workers.sentinels)  # the end of its pipe comes before its exit code
             raise died(self.workers.exit_code()) from None
@@ -80,3 +81,4 @@ def _work(pipe: Connection) -> None:
 
 
 kept = Kept(PipeCrew)
+solve = kept.solve

@@ -16,14 +16,8 @@ from lapack_kernels.processes.start import Workers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lapack_kernels.batch import Batch, Failure
+    from lapack_kernels.batch import Failure
     from lapack_kernels.processes.worker import Task
-
-
-def solve(batch: Batch, *, gil: str) -> None:
-    """Solve the batch in `batch.threads` processes; `gil` is "released", since each has its own."""
-    del gil
-    kept.solve(batch)
 
 
 class PoolCrew:
@@ -70,3 +64,4 @@ class PoolCrew:
 
 
 kept = Kept(PoolCrew)
+solve = kept.solve

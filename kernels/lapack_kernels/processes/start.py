@@ -46,12 +46,15 @@ class Workers(ForkServerContext):
     """The processes that were started in this context.
 
     They end with the program: multiprocessing sees to that if it exits, `worker.begin_work` if it is killed.
+    If it has forked, though, a child that lives on holds what the workers know their parent by, and they live
+    as long as that child.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._processes: list[WorkerProcess] = []
-        # Of no effect if a server of the program's own runs already: its workers import for themselves.
+        # There is one server for the whole program. One that runs already does not take note of this, and
+        # workers import for themselves; one that is started later preloads this, not what the program set.
         self.set_forkserver_preload(["lapack_kernels.processes.worker"])
 
     def Process(self, *arguments: Any, **keywords: Any) -> WorkerProcess:  # type: ignore[override]  # noqa: N802
@@ -98,23 +101,27 @@ class Workers(ForkServerContext):
 
 
 _lock = threading.Lock()
+_hidden: list[ModuleType] = []
 
 
 @contextmanager
 def _main_module_hidden() -> Iterator[None]:
+    """Hide it from multiprocessing; for these milliseconds, from all other threads of the program as well."""
     with _lock:
-        main = sys.modules["__main__"]
+        _hidden.append(sys.modules["__main__"])
         sys.modules["__main__"] = ModuleType("__main__")
         try:
             yield
         finally:
-            sys.modules["__main__"] = main
+            sys.modules["__main__"] = _hidden.pop()
 
 
 def _forked() -> None:
-    """Another thread than the one that forked may have held the lock."""
+    """Another thread than the one that forked may have held the lock, and hidden the main module."""
     global _lock  # noqa: PLW0603
     _lock = threading.Lock()
+    if _hidden:
+        sys.modules["__main__"] = _hidden.pop()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -134,9 +134,6 @@ constexpr bool asserts_gil = false;
 
 PYBIND11_MODULE(_pybind11, module) {
     module.attr("SIZEOF_BATCH") = sizeof(Batch);
-    module.attr("PYBIND11_VERSION") = py::str("{}.{}.{}").format(
-        PYBIND11_VERSION_MAJOR, PYBIND11_VERSION_MINOR, PYBIND11_TOSTRING(PYBIND11_VERSION_PATCH)
-    );
     module.attr("ASSERTS_GIL") = asserts_gil;
     module.def("solve_held", &solve);
     module.def("solve_released", &solve_released);

@@ -14,26 +14,58 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Outcomes = SimpleQueue["BaseException | None"]
 
+def in_team(work: Callable[[int, threading.Event], None], threads: int) -> None:
+    """Call `work(0, stop)` in this thread and `work(1, stop)` to `threads - 1` in others, at the same time.
 
-def in_team(work: Callable[[int], None], threads: int) -> None:
-    """Call `work(0)` in this thread and `work(1)` to `work(threads - 1)` in others, all at the same time.
-
-    It raises what the first of them raised, this thread before the others, when all have returned.
+    It raises what the first of them raised, this thread before the others, when all have returned. Then, and
+    when Ctrl-C comes, `stop` is set: who sees it is to return soon.
     """
-    outcomes: Outcomes = SimpleQueue()
+    stop = threading.Event()
+    ended: list[None] = []
+    raised: list[BaseException] = []
+    wake: SimpleQueue[None] = SimpleQueue()
+
+    def attempt(thread: int) -> None:
+        try:
+            work(thread, stop)
+        except BaseException as error:  # noqa: BLE001 (for the caller)
+            stop.set()
+            raised.append(error)
+
+    def end() -> None:
+        ended.append(None)
+        wake.put(None)
+
     told = 0
     try:
         for thread in range(1, threads):
-            _free_one().tell(partial(work, thread), outcomes)
+            _free_one().tell(partial(attempt, thread), end)
             told += 1
-        work(0)
+        work(0, stop)
+    except BaseException:
+        stop.set()
+        raise
     finally:
-        raised = [outcomes.get() for _ in range(told)]
-    for error in raised:
-        if error is not None:
-            raise error
+        _wait_for(ended, told, wake, stop)
+    try:
+        if raised:
+            raise raised[0]
+    finally:
+        raised.clear()  # or error and frame refer to each other, and keep the batch
+
+
+def _wait_for(ended: list[None], told: int, wake: SimpleQueue[None], stop: threading.Event) -> None:
+    interrupted: BaseException | None = None
+    # Counted by what has ended, since Ctrl-C may come between taking from the queue and counting that.
+    while len(ended) < told:
+        try:
+            wake.get()
+        except BaseException as error:  # noqa: BLE001, PERF203 (raised below)
+            stop.set()
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 class _Kept:
@@ -44,24 +76,20 @@ class _Kept:
     """
 
     def __init__(self) -> None:
-        self._told: SimpleQueue[tuple[Callable[[], None], Outcomes]] = SimpleQueue()
+        self._told: SimpleQueue[tuple[Callable[[], None], Callable[[], None]]] = SimpleQueue()
         threading.Thread(target=self._run, name="lapack-kernels", daemon=True).start()
 
-    def tell(self, work: Callable[[], None], outcomes: Outcomes) -> None:
-        """Have it work; `outcomes` gets what that raised, or None."""
-        self._told.put((work, outcomes))
+    def tell(self, work: Callable[[], None], end: Callable[[], None]) -> None:
+        """Have it work, which must not raise, and then call `end`."""
+        self._told.put((work, end))
 
     def _run(self) -> None:
         while True:
-            work, outcomes = self._told.get()
-            raised: BaseException | None = None
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 (for the caller)
-                raised = error
+            work, end = self._told.get()
+            work()
             _free.append(self)
-            outcomes.put(raised)
-            del work, outcomes, raised  # what they refer to is not to live until the next call
+            end()
+            del work, end  # what they refer to is not to live until the next call
 
 
 _free: list[_Kept] = []

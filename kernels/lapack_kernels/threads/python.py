@@ -9,8 +9,10 @@ Martin, Reinsch and Wilkinson, The QR and QL algorithms for symmetric matrices, 
 from __future__ import annotations
 
 import sys
-from math import copysign, frexp, hypot, ldexp
+from math import copysign, frexp, hypot, inf, ldexp
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lapack_kernels.threads.team import solve_in_team
 
@@ -46,7 +48,8 @@ def _solve_chunk(chunk: Chunk) -> dict[int, int]:
         except NotConvergedError as error:
             failures[row] = error.number
             continue
-        chunk.eigenvalues[row] = values
+        with np.errstate(over="ignore"):  # an infinity says so too
+            chunk.eigenvalues[row] = values
         if chunk.vectors is not None:
             chunk.vectors[row] = vectors
     return failures
@@ -71,7 +74,8 @@ def eigh(
 
     """
     size = len(diagonal)
-    # By a power of two, so that nothing is rounded: the squares below neither overflow nor vanish.
+    # By a power of two, which rounds nothing but what is 2^1022 times smaller than the largest: the squares
+    # below neither overflow nor vanish.
     exponent = frexp(max(map(abs, [*diagonal, *off_diagonal])))[1]
     d = [ldexp(value, -exponent) for value in diagonal]
     e = [ldexp(value, -exponent) for value in off_diagonal] + [0.0]
@@ -88,7 +92,14 @@ def eigh(
         else:
             raise NotConvergedError(first + 1)
     order = sorted(range(size), key=d.__getitem__)
-    return [ldexp(d[k], exponent) for k in order], [vectors[k] for k in order] if wants_vectors else []
+    return [_scaled(d[k], exponent) for k in order], [vectors[k] for k in order] if wants_vectors else []
+
+
+def _scaled(value: float, exponent: int) -> float:
+    try:
+        return ldexp(value, exponent)
+    except OverflowError:
+        return copysign(inf, value)  # as LAPACK has it
 
 
 def _sweep(d: list[float], e: list[float], vectors: list[list[float]], first: int, last: int) -> None:

@@ -20,24 +20,15 @@ def solve_in_team(batch: Batch, solve_chunk: SolveChunk, *, chunk: int) -> None:
     """
     starts = iter(range(0, batch.count, chunk))
     hand_out = threading.Lock()
-    stop = threading.Event()
 
-    def work(thread: int) -> None:
-        try:
-            while not stop.is_set():
-                with hand_out:
-                    begin = next(starts, None)
-                if begin is None:
-                    return
-                failures = solve_chunk(Chunk.of(batch, begin, begin + chunk))
-                for row, info in failures.items():
-                    batch.fail(begin + row, info, thread)
-        except BaseException:
-            stop.set()
-            raise
+    def work(thread: int, stop: threading.Event) -> None:
+        while not stop.is_set():
+            with hand_out:
+                begin = next(starts, None)
+            if begin is None:
+                return
+            failures = solve_chunk(Chunk.of(batch, begin, begin + chunk))
+            for row, info in failures.items():
+                batch.fail(begin + row, info, thread)
 
-    try:
-        in_team(work, batch.threads)
-    except BaseException:
-        stop.set()  # where Ctrl-C came while this thread waited for the others
-        raise
+    in_team(work, batch.threads)
