@@ -11,7 +11,14 @@ from scipy.linalg.cython_lapack cimport d, dstev, dstevd, dstevr, s, sstev, sste
 
 include "batch.pxi"
 
-SIZEOF_BATCH = sizeof(Batch)
+cdef extern from "layout.h":
+    cdef struct Extent:
+        const char *name
+        size_t bytes
+    const Extent *EXTENTS "LAYOUT"
+    int LAYOUT_LENGTH
+
+LAYOUT = {EXTENTS[number].name.decode("ascii"): EXTENTS[number].bytes for number in range(LAYOUT_LENGTH)}
 
 include "callback/solve.pxi"
 include "prange/solve.pxi"

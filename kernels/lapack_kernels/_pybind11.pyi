@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-SIZEOF_BATCH: int
+LAYOUT: dict[str, int]
 ASSERTS_GIL: bool
 
 def solve_held(address: int) -> None: ...

@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-/* What every native binding solves, filled and owned by batch.py. Plain C: C, C++ and Cython all read it. */
+/* What every native binding solves, filled and owned by batch.py. Plain C: C, C++ and Cython all read it. What stands in
+ * both is named in layout.h. */
 
 enum Driver { DRIVER_STEV, DRIVER_STEVD, DRIVER_STEVR };
 
@@ -16,7 +17,7 @@ struct Failure {
     int info;        /* what LAPACK reported for that first one, or NotSolved */
 };
 
-/* What a thread's workspace begins with: room for its struct Problem, as batch.py leaves it at least. */
+/* What a thread's workspace begins with: room for its struct Problem. */
 enum { PROBLEM_BYTES = 256 };
 
 struct Batch {

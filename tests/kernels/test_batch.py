@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from lapack_kernels import bindings, drivers, eigh_tridiagonal, eigvalsh_tridiagonal
-from lapack_kernels.batch import NOT_FINITE_D, Batch, Failure, Layout
+from lapack_kernels.batch import NOT_FINITE_D, PROBLEM_BYTES, Batch, Failure, FailureLayout, Layout
 
 
 def batch_of(d: Any, e: Any, *, threads: int) -> Batch:
@@ -133,6 +133,13 @@ def test_a_forked_process_is_told_that_it_cannot_have_a_team(native: str, thread
     assert done.stdout.startswith("a forked process cannot have a team") == would_hang
 
 
+def laid_out(name: str, structure: type[ctypes.Structure]) -> dict[str, int]:
+    offsets = {f"{name}.{field}": getattr(structure, field).offset for field, *_ in structure._fields_}
+    return {name: ctypes.sizeof(structure), **offsets}
+
+
 def test_python_and_native_code_agree_on_the_layout_of_a_batch(native: str) -> None:
     module = {"ctypes": "ctypes", "pybind11": "_pybind11"}.get(native, "_native")
-    assert ctypes.sizeof(Layout) == import_module(f"lapack_kernels.{module}").SIZEOF_BATCH
+    structures = {**laid_out("Failure", FailureLayout), **laid_out("Batch", Layout)}
+    expected = {"PROBLEM_BYTES": PROBLEM_BYTES, **structures}
+    assert expected == import_module(f"lapack_kernels.{module}").LAYOUT

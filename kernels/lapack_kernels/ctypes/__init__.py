@@ -30,12 +30,23 @@ def _load(library: ctypes.CDLL) -> ctypes.CDLL:
         ctypes.c_int,
     )
     library.lapack_kernels_solve_range.restype = None
-    library.lapack_kernels_sizeof_batch.restype = ctypes.c_size_t
     return library
 
 
 _LIBRARIES = {"released": _load(ctypes.CDLL(str(_LIBRARY))), "held": _load(ctypes.PyDLL(str(_LIBRARY)))}
-SIZEOF_BATCH = _LIBRARIES["released"].lapack_kernels_sizeof_batch()
+
+
+class _Extent(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char_p), ("bytes", ctypes.c_size_t))
+
+
+def _layout(library: ctypes.CDLL) -> dict[str, int]:
+    extents = ctypes.POINTER(_Extent)()
+    length = library.lapack_kernels_layout(ctypes.byref(extents))
+    return {extent.name.decode("ascii"): extent.bytes for extent in extents[:length]}
+
+
+LAYOUT = _layout(_LIBRARIES["released"])
 
 
 def solve(batch: Batch, *, gil: str) -> None:

@@ -8,6 +8,7 @@ void lapack_kernels_solve_range(const struct Batch *batch, ptrdiff_t first, ptrd
     }
 }
 
-size_t lapack_kernels_sizeof_batch(void) {
-    return sizeof(struct Batch);
+int lapack_kernels_layout(const struct Extent **extents) {
+    *extents = LAYOUT;
+    return LAYOUT_LENGTH;
 }

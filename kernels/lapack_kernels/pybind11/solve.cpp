@@ -8,6 +8,7 @@
 #include <pybind11/pybind11.h>
 
 #include "callback/loop.hpp"
+#include "layout.h"
 #include "problem.h"
 
 namespace py = pybind11;
@@ -133,7 +134,11 @@ constexpr bool asserts_gil = false;
 } // namespace
 
 PYBIND11_MODULE(_pybind11, module) {
-    module.attr("SIZEOF_BATCH") = sizeof(Batch);
+    py::dict layout;
+    for (const Extent &extent : LAYOUT) {
+        layout[extent.name] = extent.bytes;
+    }
+    module.attr("LAYOUT") = layout;
     module.attr("ASSERTS_GIL") = asserts_gil;
     module.def("solve_held", &solve);
     module.def("solve_released", &solve_released);
