@@ -55,7 +55,8 @@ def test_pure_python_solves_hard_matrices(matrix: tuple[list[float], list[float]
 def test_pure_python_gives_up_where_sweeps_do_not_help(monkeypatch: pytest.MonkeyPatch) -> None:
     """With no sweep allowed, since no finite input is known that takes 30."""
     monkeypatch.setattr(python, "MAX_SWEEPS", 0)
-    with pytest.raises(np.linalg.LinAlgError, match=r"problem 0: info = 1 \(3 of 3 problems failed\)"):
+    message = r"^threads-python did not converge on problem 0: info = 1 \(3 of 3 problems failed\)"
+    with pytest.raises(np.linalg.LinAlgError, match=message):
         eigh_tridiagonal(np.ones((3, 4)), np.ones((3, 3)), binding="threads-python")
 
 
@@ -146,15 +147,19 @@ def waits(thread: threading.Thread) -> bool:
     return frame is not None and frame.f_code.co_name == "_wait_for"
 
 
+def interrupt_once_the_caller_waits() -> None:
+    while not waits(threading.main_thread()):  # no event tells of it
+        pass
+    os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_ctrl_c_while_the_caller_waits_for_the_others_has_them_stop_and_waits_on() -> None:
     stopped: list[bool] = []
 
     def work(thread: int, stop: threading.Event) -> None:
         if thread == 0:
             return
-        while not waits(threading.main_thread()):  # no event tells of it
-            pass
-        os.kill(os.getpid(), signal.SIGINT)
+        interrupt_once_the_caller_waits()
         stop.wait(30)
         threading.Event().wait(0.1)  # who does not wait on has returned by then
         stopped.append(stop.is_set())
@@ -164,8 +169,9 @@ def test_ctrl_c_while_the_caller_waits_for_the_others_has_them_stop_and_waits_on
     assert stopped == [True]
 
 
-@pytest.mark.parametrize("thread_that_raises", [0, 1])
-def test_an_error_keeps_nothing_of_the_call(thread_that_raises: int) -> None:
+@pytest.mark.parametrize("ctrl_c", [False, True])
+@pytest.mark.parametrize("threads_that_raise", [{0}, {1}, {0, 1}])
+def test_an_error_keeps_nothing_of_the_call(threads_that_raise: set[int], ctrl_c: bool) -> None:  # noqa: FBT001
     """No cycle: what may be gigabytes is not to wait for a collection of garbage."""
 
     class Large:
@@ -175,13 +181,15 @@ def test_an_error_keeps_nothing_of_the_call(thread_that_raises: int) -> None:
     seen = weakref.ref(large)
 
     def work(thread: int, _stop: threading.Event, large: Any = large) -> None:
-        if thread == thread_that_raises:
+        if ctrl_c and thread == 1:
+            interrupt_once_the_caller_waits()
+        if thread in threads_that_raise:
             raise RuntimeError(large.__class__)
 
     del large
     gc.disable()
     try:
-        with pytest.raises(RuntimeError) as raised:
+        with pytest.raises(KeyboardInterrupt if ctrl_c else RuntimeError) as raised:
             in_team(work, 2)
         del raised, work
         assert seen() is None

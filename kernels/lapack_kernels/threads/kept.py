@@ -39,20 +39,20 @@ def in_team(work: Callable[[int, threading.Event], None], threads: int) -> None:
 
     told = 0
     try:
-        for thread in range(1, threads):
-            _free_one().tell(partial(attempt, thread), end)
-            told += 1
-        work(0, stop)
-    except BaseException:
-        stop.set()
-        raise
-    finally:
-        _wait_for(ended, told, wake, stop)
-    try:
+        try:
+            for thread in range(1, threads):
+                _free_one().tell(partial(attempt, thread), end)
+                told += 1
+            work(0, stop)
+        except BaseException:
+            stop.set()
+            raise
+        finally:
+            _wait_for(ended, told, wake, stop)
         if raised:
             raise raised[0]
     finally:
-        raised.clear()  # or error and frame refer to each other, and keep the batch
+        raised.clear()  # or errors and their frames refer to each other, and keep the batch
 
 
 def _wait_for(ended: list[None], told: int, wake: SimpleQueue[None], stop: threading.Event) -> None:
@@ -64,8 +64,11 @@ def _wait_for(ended: list[None], told: int, wake: SimpleQueue[None], stop: threa
         except BaseException as error:  # noqa: BLE001, PERF203 (raised below)
             stop.set()
             interrupted = error
-    if interrupted is not None:
-        raise interrupted
+    try:
+        if interrupted is not None:
+            raise interrupted
+    finally:
+        del interrupted  # as in `in_team`
 
 
 class _Kept:
