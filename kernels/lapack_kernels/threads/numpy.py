@@ -44,7 +44,8 @@ def solve(batch: Batch, *, gil: str) -> None:
         # Once per thread: what is off the three diagonals stays zero, since LAPACK works on a copy.
         if not hasattr(own, "dense"):
             own.dense = np.zeros((chunk, batch.size, batch.size), batch.dtype)
-        return _solve_chunk(part, own.dense)
+        with np.errstate(over="ignore"):  # NumPy solves float32 as float64, and an infinity says so too
+            return _solve_chunk(part, own.dense)
 
     # Dense solvers multiply matrices at every order.
     with blas.one_thread:
