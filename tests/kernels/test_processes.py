@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
@@ -24,6 +25,7 @@ from lapack_kernels import eigh_tridiagonal
 from lapack_kernels.batch import NOT_FINITE_D, Batch
 from lapack_kernels.bindings import BINDINGS, load
 from lapack_kernels.processes import crew
+from lapack_kernels.processes import start as starting
 from lapack_kernels.processes.memory import FOLDER, shared
 
 if TYPE_CHECKING:
@@ -114,6 +116,55 @@ def test_what_a_worker_raises_the_call_raises(processes: str, monkeypatch: pytes
         solve(processes)
     monkeypatch.undo()
     solve(processes)
+
+
+@pytest.mark.parametrize("processes", ["processes-queue", "processes-pipe"])
+def test_an_error_that_looks_like_a_death_is_not_taken_for_one(
+    processes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for what a worker may raise."""
+
+    def fail(_answer: object) -> None:
+        raise ConnectionResetError("no worker has died")
+
+    monkeypatch.setattr("lapack_kernels.processes.worker.failure_of", fail)
+    with pytest.raises(ConnectionResetError, match="no worker has died"):
+        solve(processes)
+
+
+def exit_code_of_fork(child: Callable[[], bool]) -> int:
+    """Run `child` in a forked process, which ends with 0 if that is true."""
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = int(not child())
+        finally:
+            os._exit(code)
+    return os.waitpid(pid, 0)[1]
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_no_destructor_reaches_the_workers_from_a_fork_of_a_fork() -> None:
+    class NoCrew:
+        pass
+
+    def nothing_is_destroyed() -> bool:
+        return kept.crew is None and inherited() is not None
+
+    kept = crew.Kept(NoCrew)  # type: ignore[arg-type]
+    kept.crew = NoCrew()  # type: ignore[assignment]
+    inherited = weakref.ref(kept.crew)
+    assert exit_code_of_fork(lambda: exit_code_of_fork(nothing_is_destroyed) == 0) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_process_forked_while_a_worker_starts_has_its_main_module() -> None:
+    main = sys.modules["__main__"]
+    with starting._main_module_hidden():  # noqa: SLF001
+        assert sys.modules["__main__"] is not main
+        assert exit_code_of_fork(lambda: sys.modules["__main__"] is main) == 0
+    assert sys.modules["__main__"] is main
 
 
 def test_the_failures_of_all_workers_are_counted(processes: str) -> None:

@@ -113,7 +113,8 @@ def _main_module_hidden() -> Iterator[None]:
         try:
             yield
         finally:
-            sys.modules["__main__"] = _hidden.pop()
+            sys.modules["__main__"] = _hidden[0]
+            _hidden.clear()  # last: a fork between the two finds it
 
 
 def _forked() -> None:
