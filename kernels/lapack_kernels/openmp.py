@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 _HUNG_AFTER_FORK = "libgomp"
 """Its threads are not there in the child, which waits for them for ever. LLVM's runtime starts over."""
 
 
-class _State:
+class _State(threading.local):
+    """Of each thread: a team is its master's, and the child of a fork goes on from the thread that forked."""
+
     had_team = False
     is_orphan = False
 
