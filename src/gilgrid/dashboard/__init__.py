@@ -1,0 +1,1 @@
+"""What gilgrid adds to asv's dashboard."""
