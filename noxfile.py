@@ -1,5 +1,7 @@
 """Sessions only, no logic: what each does is in gilgrid, and in ``matrix.toml``."""
 
+from pathlib import Path
+
 import nox
 
 nox.needs_version = ">=2025.2.9"
@@ -32,6 +34,24 @@ def tests(session: nox.Session) -> None:
     """Gilgrid's own tests, with real compilers, real environments and real deadlocks."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
     session.run("pytest", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Benchmarks with asv, in the pairs of asv.conf.json; on this commit, or what `asv run` is told."""
+    session.install("-e", ".[asv]")
+    if not Path.home().joinpath(".asv-machine.json").exists():
+        session.run("asv", "machine", "--yes", silent=True)
+    session.run("asv", "run", *(session.posargs or ["HEAD^!"]))
+
+
+@nox.session
+def dashboard(session: nox.Session) -> None:
+    """Publish what `nox` and `nox -s bench` have measured, and serve it on this machine until Ctrl-C."""
+    session.install("-e", ".[asv]")
+    session.run("gilgrid", "show", "--format", "asv", success_codes=[0, 2])  # without records there is none
+    session.run("asv", "publish", "--no-pull")
+    session.run("asv", "preview", *session.posargs)
 
 
 @nox.session

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilgrid import config, files
-from gilgrid.pins import Pins, build_pins, input_pins, run_pins
+from gilgrid import benchmarked, config, files
 from gilgrid.records import Records
 from gilgrid.workshop import Workshop
 
@@ -26,18 +25,8 @@ def command(subject: str, coordinates: str, *further: str) -> tuple[list[str], d
     workshop = Workshop.of(matrix, Records.of(ROOT), files.cache_folder())
     cell = _cell(workshop, coordinates)
     of = next(one for one in matrix.subjects if one.name == subject)
-    environments = workshop.environments
-    inputs = input_pins(matrix, of, cell)
-    pins = run_pins(matrix, of, cell)
-    beside = environments.obtain(pins)
-    recipe = matrix.recipe(of, cell)
-    key = workshop.builds.key(recipe, cell, beside.abi, environments.obtain(inputs) if inputs else None)
-    build = workshop.builds.existing(key) or workshop.builds.obtain(
-        recipe, key, environments.obtain(build_pins(matrix, of, cell))
-    )
-    wanted = tuple(sorted({*pins.requirements, *further}))
-    environment = environments.obtain(Pins(python=pins.python, requirements=wanted))
-    return [str(environment.folder / "bin" / "python")], environment.variables(build.site)
+    there = benchmarked.install(workshop, of, cell, further=further)
+    return [str(there.environment.python)], there.variables
 
 
 def _cell(workshop: Workshop, coordinates: str) -> Cell:

@@ -16,7 +16,7 @@ from gilgrid.errors import ExitCode, GilgridError, MistakesError, WatchExit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FORMATS = ("table", "markdown", "json", "junit", "svg")
+_FORMATS = ("table", "markdown", "json", "junit", "svg", "asv")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from gilgrid import read
+from gilgrid.errors import MistakesError
 from gilgrid.matrix import Axis, Settings, Subject
 from gilgrid.model import Stage
+from gilgrid.read import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from gilgrid.read import Table
 
 
 def subjects(tables: Sequence[Table], axes: Sequence[Axis], project: Path) -> tuple[Subject, ...]:
@@ -30,6 +31,15 @@ def subjects(tables: Sequence[Table], axes: Sequence[Axis], project: Path) -> tu
     if unused and tables and not tables[0].mistakes_so_far:
         tables[0].mistake("axes", f"no subject has the axis '{unused[0]}'; name it here, or remove it")
     return tuple(found)
+
+
+def moved(subject: Subject, folder: Path) -> Subject:
+    """The same subject from another folder, say of another commit, with what that says of its needs."""
+    mistakes: list[str] = []
+    declared = _declared(folder, Table({}, "", mistakes))
+    if mistakes:
+        raise MistakesError(mistakes)
+    return replace(subject, source=folder, **declared)
 
 
 def _subject(table: Table, axes: Sequence[Axis], project: Path) -> Subject:

@@ -10,6 +10,7 @@ import pytest
 from gilgrid import config
 
 ROOT = Path(__file__).parents[2]
+TESTS = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
 PYTHON = {"kernels-python", "kernels-ctypes"}  # which has the probe that times them all
 EXAMPLES = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
 
@@ -46,3 +47,10 @@ def test_every_probe_that_stands_behind_a_sentence_is_one_of_what_it_is_about(se
 
     assert named
     assert {name: subjects.get(name) for name in named if subjects.get(name) not in about} == {}
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_every_test_that_stands_behind_a_sentence_is_there(page: Path) -> None:
+    named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
+
+    assert sorted(name for name in named if f"def {name}(" not in TESTS) == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from gilgrid import config, expectations
+from gilgrid import asv_results, config, expectations
 from gilgrid.claims import judge
 from gilgrid.errors import ExitCode, MistakesError
 from gilgrid.plan import Plan, cells_of, plan
@@ -21,11 +21,13 @@ from gilgrid.selection import chosen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from gilgrid.claims import Judgement
+    from gilgrid.expectations import Judged
     from gilgrid.matrix import Matrix, Subject
     from gilgrid.model import Cell
+    from gilgrid.report.decided import Sheet
 
 
 def command(options: argparse.Namespace) -> ExitCode:
@@ -49,27 +51,35 @@ def command(options: argparse.Namespace) -> ExitCode:
     judged = expectations.judge(matrix, shown)
     is_part = bool(options.cell or options.probe)
     sheets = [] if is_part else decided.sheets(matrix, judgement)
-    match options.format:
-        case "table":
-            wanted = len(chosen(whole, options.cell, options.probe).jobs)
-            # What was asked for is told in full; of everything, what nobody expected.
-            told = judged if is_part else [one for one in judged if not one.as_expected]
-            console = terminal.console()
-            terminal.print_to(console, terminal.tables(matrix, judged))
-            terminal.print_to(console, decided.tables(sheets))
-            console.print()
-            terminal.print_to(console, hangs.reports(told))
-            for line in terminal.conclusion(matrix, judged, wanted):
-                console.print(line, markup=False, highlight=False, soft_wrap=True)
-        case "markdown":
-            sys.stdout.write(markdown(matrix, judged, sheets))
-        case "junit":
-            sys.stdout.write(junit(judged))
-        case "svg":
-            sys.stdout.write(svg(matrix, judged))
-        case "json":
-            sys.stdout.write(all_to_json(shown) + "\n")
+    if options.format == "table":
+        wanted = len(chosen(whole, options.cell, options.probe).jobs)
+        # What was asked for is told in full; of everything, what nobody expected.
+        told = judged if is_part else [one for one in judged if not one.as_expected]
+        console = terminal.console()
+        terminal.print_to(console, terminal.tables(matrix, judged))
+        terminal.print_to(console, decided.tables(sheets))
+        console.print()
+        terminal.print_to(console, hangs.reports(told))
+        for line in terminal.conclusion(matrix, judged, wanted):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    else:
+        sys.stdout.write(_text(options.format, matrix, judged, sheets))
     return ExitCode.AS_EXPECTED
+
+
+def _text(form: str, matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet]) -> str:
+    records = [one.record for one in judged]
+    match form:
+        case "markdown":
+            return markdown(matrix, judged, sheets)
+        case "junit":
+            return junit(judged)
+        case "svg":
+            return svg(matrix, judged)
+        case "asv":
+            return "\n".join([*asv_results.write(matrix, records, matrix.project / "asv.conf.json"), ""])
+        case _:
+            return all_to_json(records) + "\n"
 
 
 def _cells(matrix: Matrix, subject: Subject, found: Iterable[tuple[Cell, str]]) -> tuple[Cell, ...]:

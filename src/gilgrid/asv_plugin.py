@@ -1,0 +1,233 @@
+"""gilgrid in asv: environments with the cell's pins and builds, benchmarks under the guard, pages offline.
+
+``"plugins": [".gilgrid.asv_plugin"], "environment_type": "gilgrid"`` in ``asv.conf.json``; without the dot
+in front, asv looks among its own plugins, and says nothing. What ``"matrix": {"req": ...}`` names are axes of
+the ``matrix.toml`` beside it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from asv import util
+from asv.console import log
+from asv.environment import Environment, EnvironmentUnavailable
+from asv.publishing import OutputPublisher
+from asv.runner import BENCHMARK_RUN_SCRIPT
+
+from gilgrid import benchmarked, config, files
+from gilgrid.dashboard import offline
+from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, UnavailableError, WatchExit
+from gilgrid.guard import Command, End, run
+from gilgrid.locks import lock
+from gilgrid.model import Verdict
+from gilgrid.records import FOLDER, Records
+from gilgrid.workshop import Workshop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilgrid.benchmarked import Installed
+    from gilgrid.guard import Ending
+    from gilgrid.model import Attempt, Record
+    from gilgrid.pins import Pins
+
+_RUNNER = (f"asv_runner=={version('asv_runner')}",)
+"""What asv's own script imports in the cell."""
+_CHECKOUTS_KEPT = 3
+_OUTPUT_LIMIT_BYTES = 256 * 1024
+
+
+class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
+    """One cell of ``matrix.toml``."""
+
+    tool_name = "gilgrid"
+    matches_python_fallback = False
+    kept: ClassVar[dict[tuple[str, str], Record]] = {}
+    """What did not end well in this run of asv, by environment and benchmark."""
+
+    def __init__(self, conf: Any, python: str, requirements: dict[str, str], tagged_env_vars: Any) -> None:
+        self._folder = Path.cwd()  # asv has gone to where asv.conf.json is
+        with _as_asv_has_it():
+            matrix = config.load(self._folder / "matrix.toml")
+            self._workshop = Workshop.of(matrix, Records.of(self._folder), files.cache_folder())
+        try:
+            self._subject, self._cell = benchmarked.place(matrix, python, requirements)
+            self._workshop.environments.resolve(self._pins)
+        except UnavailableError as reason:
+            raise EnvironmentUnavailable(f"{self._cell} is unavailable {reason}") from None
+        except MistakesError as mistake:
+            raise util.UserError(f"asv.conf.json, matrix: {mistake}") from None
+        self._requirements = dict(requirements)  # read by what follows
+        super().__init__(conf, python, dict(requirements), tagged_env_vars)
+        # asv has taken out what it would install itself, and that in a version of its own choice.
+        self._requirements = dict(requirements)
+        self._installed: tuple[str, Installed] | None = None
+        self._hung: dict[tuple[str, str], tuple[str, int]] = {}
+
+    @classmethod
+    def matches(cls, python: str) -> bool:
+        """Whether a Python is named as cells name theirs."""
+        return python.replace(".", "").isdigit()
+
+    @property
+    def installed_commit_hash(self) -> None:
+        """Never known: asv would not ask again, though the compiler or the pins may have changed."""
+        return
+
+    def create(self) -> None:
+        """Make the environment, with what the subject needs as it is now."""
+        with _as_asv_has_it():
+            self._workshop.environments.obtain(self._pins)
+
+    def install_project(self, conf: Any, repo: Any, commit_hash: str) -> None:
+        """Build the subject as it was at that commit, unless the same has been built before."""
+        source = None
+        if self._subject.folder:
+            below = self._subject.folder.relative_to(self._folder)
+            source = _checkout(Path(self._env_dir), repo, commit_hash) / (conf.repo_subdir or "") / below
+        self._install(commit_hash, source)
+        files.write_json(self._marker, {"commit": commit_hash, "source": str(source) if source else ""})
+
+    def run(self, args: list[str], **how: Any) -> Any:
+        """Run the cell's Python under the guard; of a benchmark that does not end well a record is kept."""
+        if how.get("return_popen"):
+            raise util.UserError("gilgrid runs each benchmark in a process of its own: --launch-method spawn")
+        commit, there = self._there()
+        name = args[3] if args[0] == BENCHMARK_RUN_SCRIPT and args[1] in {"run", "setup_cache"} else ""
+        output, code = self._hung.get((commit, name)) or self._guarded(commit, name, there, args, how)
+        valid = how.get("valid_return_codes", (0,))
+        if valid is not None and code not in valid:
+            raise util.ProcessError(args, code, output, "")
+        return (output, "", code) if how.get("return_stderr") else output
+
+    @property
+    def _pins(self) -> Pins:
+        return benchmarked.pins(self._workshop.matrix, self._subject, self._cell, _RUNNER)
+
+    @property
+    def _marker(self) -> Path:
+        return Path(self._path) / "gilgrid.json"
+
+    def _install(self, commit: str, source: Path | None) -> tuple[str, Installed]:
+        with _as_asv_has_it():
+            there = benchmarked.install(
+                self._workshop, self._subject, self._cell, source=source, further=_RUNNER
+            )
+        self._set_commit_hash(commit)
+        self._installed = commit, there
+        return self._installed
+
+    def _there(self) -> tuple[str, Installed]:
+        """What is installed, perhaps by another process of asv."""
+        told = files.read_json(self._marker)
+        if self._installed and self._installed[0] == told["commit"]:
+            return self._installed
+        return self._install(told["commit"], Path(told["source"]) if told["source"] else None)
+
+    def _guarded(
+        self, commit: str, name: str, there: Installed, args: list[str], how: dict[str, Any]
+    ) -> tuple[str, int]:
+        deadline_s = how.get("timeout") or self._install_timeout
+        ending = run(
+            Command(
+                argv=(str(there.environment.python), *args),
+                cwd=Path(how.get("cwd") or self._folder),
+                # asv's script takes PYTHONPATH out of sys.path, and puts this one in.
+                env={
+                    **there.variables,
+                    **self._global_env_vars,
+                    **self.env_vars,
+                    "ASV_PYTHONPATH": str(there.build.site),
+                },
+                deadline_s=deadline_s,
+                output_limit_bytes=_OUTPUT_LIMIT_BYTES,
+                prove=True,
+            )
+        )
+        if ending.end is End.CANCELLED:
+            raise KeyboardInterrupt
+        output, code = ending.output, _exit_code(ending)
+        if not name:
+            return output, code
+        attempt = benchmarked.attempt(ending, deadline_s)
+        self._keep(commit, name, there, attempt)
+        if attempt.verdict in {Verdict.DEADLOCK, Verdict.CRASH, Verdict.ERROR}:
+            output += f"\n\ngilgrid: {attempt.verdict}: {attempt.reason}\n"
+        if attempt.verdict is Verdict.DEADLOCK:
+            self._hung[commit, name] = output, code  # in the next round it would again
+        return output, code
+
+    def _keep(self, commit: str, name: str, there: Installed, attempt: Attempt) -> None:
+        records = Records(folder=self._folder / FOLDER / "benchmarks" / commit)
+        if attempt.verdict is Verdict.OK:
+            records.path(there.cell, name).unlink(missing_ok=True)
+            self.kept.pop((self.name, name), None)
+        else:
+            self.kept[self.name, name] = kept = benchmarked.record(name, there, attempt)
+            records.write(kept)
+
+
+class Offline(OutputPublisher):  # type: ignore[misc]  # as above
+    """No page, but all pages: that they work without a network."""
+
+    name = "offline"
+    description = "The pages without a network"
+
+    @classmethod
+    def publish(cls, conf: Any, *_: Any) -> None:
+        """Have the pages take their scripts and styles from beside them."""
+        for url in offline.install(Path(conf.html_dir)):
+            log.warning(f"the pages take {url} from the network: gilgrid has no copy of it")
+
+
+@contextmanager
+def _as_asv_has_it() -> Iterator[None]:
+    """What gilgrid raises as what asv understands: a build that failed is no end of the run."""
+    try:
+        yield
+    except BuildFailedError as failed:
+        log.error(f"does not build: {failed.first_error}")
+        raise util.ProcessError(["build"], 1, failed.log, "") from None
+    except GilgridError as error:
+        raise util.UserError(str(error)) from None
+
+
+def _checkout(folder: Path, repo: Any, commit: str) -> Path:
+    """The files of a commit, once for all environments; those of a few commits are kept."""
+    place = folder.resolve() / "gilgrid-checkouts" / commit
+    with lock(place.with_name("lock")):
+        if not (place / ".whole").exists():
+            repo.checkout(str(place), commit)
+            (place / ".whole").touch()
+        (place / ".whole").touch()
+        by_age = sorted(place.parent.glob("*/.whole"), key=lambda file: file.stat().st_mtime)
+        for old in by_age[:-_CHECKOUTS_KEPT]:
+            shutil.rmtree(old.parent, ignore_errors=True)
+    return place
+
+
+def _exit_code(ending: Ending) -> int:
+    match ending.end:
+        case End.EXITED | End.NOT_FOUND:
+            return ending.exit_code or 0
+        case End.SIGNALLED:
+            return -(ending.signal or 0)
+        case End.DEADLINE:
+            return int(util.TIMEOUT_RETCODE)
+        case End.DEADLOCK:
+            return WatchExit.DEADLOCK
+        case _:
+            return WatchExit.GILGRID_FAILED
+
+
+@atexit.register
+def _told_at_last() -> None:
+    # asv writes `failed` of each of them, and shows why only if it is asked to.
+    for (environment, name), record in CellEnvironment.kept.items():
+        log.error(f"{environment} {name}: {record.verdict}: {record.reason}")

@@ -1,0 +1,137 @@
+"""A benchmark in a cell: what is installed for it at a commit, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from packaging.version import InvalidVersion, Version
+
+from gilgrid import files
+from gilgrid.config_subjects import moved
+from gilgrid.errors import MistakesError
+from gilgrid.machine import machine
+from gilgrid.model import Cell, Coordinate, Record
+from gilgrid.packages import installed
+from gilgrid.pins import Pins, build_pins, input_pins, run_pins
+from gilgrid.probes import Result, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gilgrid.builds import Build
+    from gilgrid.environments import Environment
+    from gilgrid.guard import Ending
+    from gilgrid.matrix import Matrix, Subject
+    from gilgrid.model import Attempt
+    from gilgrid.workshop import Workshop
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installed:
+    """A subject as it was at a commit, built and ready to be imported."""
+
+    cell: Cell
+    environment: Environment
+    build: Build
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables of a command that imports it."""
+        return self.environment.variables(self.build.site)
+
+
+def place(matrix: Matrix, python: str, versions: Mapping[str, str]) -> tuple[Subject, Cell]:
+    """The subject that has these axes, and the cell at these versions.
+
+    Raises ``MistakesError`` where they are no axes of a subject's, or no versions.
+    """
+    known = {axis.name for axis in matrix.axes}
+    for name, text in versions.items():
+        if name not in known:
+            raise MistakesError(
+                [f"'{name}' is no axis of matrix.toml, whose axes are {', '.join(sorted(known))}"]
+            )
+        try:
+            Version(text)
+        except InvalidVersion:
+            raise MistakesError(
+                [f"{name}: '{text}' is not one version; write it as {name} has it, 1.2.3"]
+            ) from None
+    having = [subject for subject in matrix.subjects if set(subject.axes) == set(versions)]
+    if len(having) != 1:
+        told = "; ".join(
+            f"{subject.name}: {', '.join(subject.axes) or 'none'}" for subject in matrix.subjects
+        )
+        which = "no subject has" if not having else "more than one subject has"
+        raise MistakesError([f"{which} the axes {', '.join(versions) or '(none)'} ({told})"])
+    (subject,) = having
+    coordinates = tuple(Coordinate(axis=axis, version=versions[axis]) for axis in subject.axes)
+    return subject, Cell(python=python, coordinates=coordinates)
+
+
+def pins(matrix: Matrix, subject: Subject, cell: Cell, further: tuple[str, ...]) -> Pins:
+    """What is installed while a benchmark runs: what a probe has, and ``further`` requirements."""
+    own = run_pins(matrix, subject, cell)
+    return replace(own, requirements=tuple(sorted({*own.requirements, *further})))
+
+
+def install(
+    workshop: Workshop,
+    subject: Subject,
+    cell: Cell,
+    *,
+    source: Path | None = None,
+    further: tuple[str, ...] = (),
+) -> Installed:
+    """Build the subject for a cell from the folder ``source``, by default its own, unless that build stands.
+
+    Raises ``UnavailableError``, ``BuildFailedError`` and other ``GilgridError``.
+    """
+    matrix, environments, builds = workshop.matrix, workshop.environments, workshop.builds
+    there = moved(subject, source) if source else subject
+    environment = environments.obtain(pins(matrix, there, cell, further))
+    inputs = None
+    if read_in := input_pins(matrix, there, cell):
+        # Where nothing runs with another version than it is built with, what the compiler reads is there too.
+        inputs = environments.obtain(read_in) if cell.is_crossed else environment
+    recipe = matrix.recipe(there, cell)
+    key = builds.key(recipe, cell, environment.abi, inputs)
+    build = builds.existing(key)
+    if build is None:
+        build = builds.obtain(recipe, key, environments.obtain(build_pins(matrix, there, cell)))
+    return Installed(cell=cell, environment=environment, build=build)
+
+
+def attempt(ending: Ending, deadline_s: float) -> Attempt:
+    """What the end of a benchmark's process means."""
+    return judge(ending, Result(), deadline_s)
+
+
+def record(name: str, there: Installed, of: Attempt) -> Record:
+    """What is kept of a benchmark that did not end well."""
+    key = there.build.key
+    return Record(
+        cell=there.cell,
+        probe=name,
+        verdict=of.verdict,
+        reason=of.reason,
+        inputs=files.digest(name, key, dict(there.environment.versions)),
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=of.seconds,
+        attempts=(of,),
+        versions={
+            **there.environment.versions,
+            "python": there.environment.interpreter,
+            **installed(there.build.site),
+        },
+        build_key=key,
+        build_versions=there.build.versions,
+        build_log=str(there.build.log),
+        build_seconds=there.build.seconds,
+        machine=machine(),
+        gilgrid=version("gilgrid"),
+    )

@@ -1,0 +1,396 @@
+"""asv with gilgrid's environments: real asv, real commits, benchmarks that end in every way."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asv
+import asv.benchmarks
+import asv.config
+import asv.results
+import pytest
+
+from gilgrid.dashboard.offline import VENDOR, assets, taken
+from tests.matrix.conftest import PYTHON
+
+if TYPE_CHECKING:
+    from tests.matrix.conftest import Done, Project
+
+GIT = shutil.which("git") or "git"
+ENVIRONMENT = f"gilgrid-py{PYTHON}-iniconfig2.0.0"
+ASV = (sys.executable, "-m", "asv")
+AXES = """
+[axes.iniconfig]
+versions = ["2.0.0", "2.1.0"]
+
+[[probe]]
+name = "answers"
+command = ["python", "-c", "import tiny"]
+"""
+PROBES = """
+[[probe]]
+name = "probes"
+command = ["python", "-m", "tiny.probe", "well"]
+
+[[probe]]
+name = "raises"
+command = ["python", "-m", "tiny.probe", "raise"]
+"""
+BENCHMARKS = """
+import os, threading, time
+from tiny import _tiny
+
+def time_well():
+    assert _tiny.answer() == 42
+
+def time_hang():
+    held = threading.Lock()
+    held.acquire()
+    held.acquire()
+
+class Sizes:
+    params = [1, 2]
+    rounds = 3
+    def time_hang_of_one(self, n):
+        with open("%(begun)s", "a") as begun:
+            begun.write(f"{n} ")
+        if n == 2:
+            time_hang()
+
+def time_crash():
+    _tiny.crash()
+
+def time_raise():
+    raise RuntimeError("as asked for")
+
+def time_sleep():
+    while True:
+        print("still here", flush=True)
+        time.sleep(0.1)
+time_sleep.timeout = 1.0
+
+def track_version():
+    from importlib.metadata import version
+    return int(version("iniconfig").replace(".", ""))
+"""
+
+
+class Benchmarked:
+    """A project with a suite, in a repository of its own."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.folder = project.folder
+        self.begun = self.folder / "begun"
+        project.write(AXES)
+        suite = self.folder / "benchmarks"
+        suite.mkdir()
+        (suite / "__init__.py").touch()
+        (suite / "suite.py").write_text(BENCHMARKS % {"begun": self.begun}, encoding="utf-8")
+        self.configure()
+        (self.folder / ".gitignore").write_text(".asv\n.gilgrid\nroll\ngo\ntally\nstderr-*\nbegun\n")
+        self._git("init", "--quiet", "--initial-branch=main")
+        self._git("config", "user.email", "nobody@example.org")
+        self._git("config", "user.name", "nobody")
+        self.commit()
+        project.env["HOME"] = str(self.folder)
+        self.asv("machine", "--yes")
+
+    def configure(self, **other: Any) -> None:
+        """Write ``asv.conf.json``."""
+        configuration = {
+            "version": 1,
+            "project": "tiny",
+            "repo": ".",
+            "branches": ["main"],
+            "plugins": [".gilgrid.asv_plugin"],
+            "environment_type": "gilgrid",
+            "pythons": [PYTHON],
+            "matrix": {"req": {"iniconfig": ["2.0.0"]}},
+            "benchmark_dir": "benchmarks",
+            "env_dir": ".asv/env",
+            "results_dir": ".asv/results",
+            "html_dir": ".asv/html",
+        }
+        (self.folder / "asv.conf.json").write_text(json.dumps(configuration | other), encoding="utf-8")
+
+    def commit(self) -> str:
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--message", "a commit")
+        return self._git("rev-parse", "HEAD")
+
+    def asv(self, *arguments: str) -> Done:
+        return self.project.run(*arguments, via=ASV)
+
+    def run(self, *bench: str, quick: bool = True) -> Done:
+        chosen = [word for name in bench for word in ("--bench", name)]
+        return self.asv("run", *(["--quick"] if quick else []), *chosen, "HEAD^!")
+
+    def results(self, name: str) -> dict[str, Any]:
+        """By environment."""
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in self.result_files()]
+        return {one["env_name"]: one["results"][name][0] for one in found if name in one["results"]}
+
+    def by_date(self, name: str) -> list[Any]:
+        """Of each commit, the oldest first."""
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in self.result_files()]
+        order = self._git("log", "--format=%H").split()[::-1]
+        found.sort(key=lambda one: order.index(one["commit_hash"]))
+        return [one["results"][name][0] for one in found]
+
+    def result_files(self) -> list[Path]:
+        return sorted((self.folder / ".asv/results").glob("*/*-gilgrid-*.json"))
+
+    def replace(self, what: str, by: str) -> None:
+        """Change the suite; asv reads it where it lies."""
+        suite = self.folder / "benchmarks/suite.py"
+        suite.write_text(suite.read_text(encoding="utf-8").replace(what, by), encoding="utf-8")
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        files = (self.folder / ".gilgrid/benchmarks").glob("*/*/*.json")
+        return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [GIT, *arguments], cwd=self.folder, capture_output=True, encoding="utf-8", check=True
+        )
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def benchmarked(project: Project) -> Benchmarked:
+    return Benchmarked(project)
+
+
+def test_a_benchmark_that_does_not_end_well_is_told_for_what_it_is(benchmarked: Benchmarked) -> None:
+    done = benchmarked.run()
+
+    assert benchmarked.results("suite.time_well")[ENVIRONMENT][0] > 0
+    records = benchmarked.records()
+    assert {name: record["verdict"] for name, record in records.items()} == {
+        "suite.time_hang": "deadlock",
+        "suite.Sizes.time_hang_of_one-1": "deadlock",
+        "suite.time_crash": "crash",
+        "suite.time_raise": "failed",
+        "suite.time_sleep": "timeout",
+    }
+    for name in ("time_hang", "time_crash", "time_raise", "time_sleep"):
+        assert benchmarked.results(f"suite.{name}") == {ENVIRONMENT: None}
+    assert records["suite.time_hang"]["attempts"][0]["evidence"]["cause"] == "self-deadlock"
+    assert "suite.time_crash: crash: killed by SIG" in done.out
+    benchmarked.project.assert_nothing_is_left()
+
+
+def test_what_hung_once_is_not_run_in_the_next_round(benchmarked: Benchmarked) -> None:
+    benchmarked.run("Sizes", quick=False)
+
+    begun = benchmarked.begun.read_text(encoding="utf-8").split()
+    assert begun.count("2") == 1
+    assert begun.count("1") > 3
+    well, hung = benchmarked.results("suite.Sizes.time_hang_of_one")[ENVIRONMENT]
+    assert well > 0
+    assert hung is None
+
+
+def test_a_benchmark_that_ends_well_again_has_no_record(benchmarked: Benchmarked) -> None:
+    benchmarked.run("time_raise")
+    assert list(benchmarked.records()) == ["suite.time_raise"]
+
+    benchmarked.replace('raise RuntimeError("as asked for")', "pass")
+    benchmarked.run("time_raise")
+
+    assert benchmarked.records() == {}
+    assert benchmarked.results("suite.time_raise")[ENVIRONMENT][0] > 0
+
+
+def test_a_commit_that_changes_nothing_built_builds_nothing(benchmarked: Benchmarked) -> None:
+    benchmarked.project.change_source()  # the cache is that of all tests
+    benchmarked.commit()
+    benchmarked.run("time_well")
+    assert benchmarked.project.took().count("compile") == 1
+
+    (benchmarked.folder / "README").write_text("other words", encoding="utf-8")
+    second = benchmarked.commit()
+    benchmarked.run("time_well")
+    assert benchmarked.project.took().count("compile") == 0
+
+    benchmarked.project.change_source()
+    third = benchmarked.commit()
+    benchmarked.run("time_well")
+    assert benchmarked.project.took().count("compile") == 1
+    commits = {file.name[:8] for file in benchmarked.result_files()}
+    assert {second[:8], third[:8]} < commits
+    assert len(commits) == 3
+
+
+def test_what_the_matrix_has_built_is_not_built_again(benchmarked: Benchmarked) -> None:
+    benchmarked.project.change_source()
+    benchmarked.commit()
+    assert benchmarked.project.run().code == 0
+    assert benchmarked.project.took().count("compile") == 2  # one for each iniconfig
+
+    benchmarked.run("time_well")
+    assert benchmarked.project.took().count("compile") == 0
+
+
+def test_each_commit_is_measured_with_its_own_build(benchmarked: Benchmarked) -> None:
+    """What is not committed is not built; and with ``--parallel`` asv builds in other processes."""
+    source = benchmarked.folder / "tiny/tiny/_tiny.c"
+    right = source.read_text(encoding="utf-8")
+    assert "42" in right
+    source.write_text(right.replace("42", "41"), encoding="utf-8")
+    benchmarked.commit()
+    source.write_text(right, encoding="utf-8")
+    benchmarked.commit()
+    source.write_text("no C at all", encoding="utf-8")
+
+    benchmarked.asv("run", "--quick", "--parallel", "2", "--bench", "time_well", "HEAD~2..HEAD")
+
+    by_commit = benchmarked.by_date("suite.time_well")
+    assert [value is None for value in by_commit] == [True, False]
+
+
+def test_a_build_that_fails_leaves_the_others_alone(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["1.1.1", "2.0.0"]}})
+    done = benchmarked.run("time_well")
+
+    assert "does not build: " in done.out
+    assert benchmarked.results("suite.time_well")[ENVIRONMENT][0] > 0
+    assert benchmarked.results("suite.time_well")[ENVIRONMENT.replace("2.0.0", "1.1.1")] is None
+
+
+# asv's traps
+
+
+def test_pins_of_pyproject_toml_do_not_replace_those_of_the_label(benchmarked: Benchmarked) -> None:
+    """What asv would install over them is what ``build-system`` requires."""
+    text = '[build-system]\nrequires = ["iniconfig==2.1.0", "setuptools"]\n'
+    (benchmarked.folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    benchmarked.run("track_version")
+
+    assert benchmarked.results("suite.track_version") == {ENVIRONMENT: [200]}
+
+
+@pytest.mark.parametrize(
+    ("req", "sentence"),
+    [
+        ({"iniconfig": ["<2.1"]}, "iniconfig: '<2.1' is not one version"),
+        ({"iniconfig": [""]}, "iniconfig: '' is not one version"),
+        ({"numpy": ["1.0"]}, "'numpy' is no axis of matrix.toml, whose axes are iniconfig"),
+        ({}, "no subject has the axes (none) (tiny: iniconfig)"),
+    ],
+)
+def test_what_is_no_version_of_an_axis_is_a_mistake(
+    benchmarked: Benchmarked, req: dict[str, list[str]], sentence: str
+) -> None:
+    benchmarked.configure(matrix={"req": req})
+    done = benchmarked.run("time_well")
+
+    assert done.code != 0
+    assert f"asv.conf.json, matrix: {sentence}" in done.out + done.err
+    assert "Traceback" not in done.out + done.err
+
+
+def test_a_version_that_does_not_exist_is_left_out_with_its_reason(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["2.0.0", "2.99"]}})
+    done = benchmarked.run("time_well")
+
+    assert "iniconfig2.99 is unavailable" in done.out
+    assert list(benchmarked.results("suite.time_well")) == [ENVIRONMENT]
+
+
+def test_a_fork_server_is_refused(benchmarked: Benchmarked) -> None:
+    done = benchmarked.asv("run", "--quick", "--launch-method", "forkserver", "HEAD^!")
+
+    assert "--launch-method spawn" in done.out + done.err
+    assert "Traceback" not in done.out + done.err
+
+
+# What the matrix says, as asv's results
+
+
+def test_the_matrix_is_a_graph_over_versions(benchmarked: Benchmarked) -> None:
+    benchmarked.project.write(AXES + PROBES)
+    benchmarked.run("time_well")
+    assert benchmarked.project.run().code == 1  # something raises, and no rule expects it
+    shown = benchmarked.project.run("show", "--format", "asv")
+    assert shown.code == 0, shown.err
+    assert f"4 series of Python {PYTHON}" in shown.out
+
+    conf = asv.config.Config.load(str(benchmarked.folder / "asv.conf.json"))
+    conf.results_dir = str(benchmarked.folder / ".asv/results")
+    known = asv.benchmarks.Benchmarks.load(conf)
+    assert "suite.time_well" in known
+    (written,) = [
+        one for one in asv.results.iter_results(conf.results_dir) if one.env_name.startswith("gilgrid-matrix")
+    ]
+    versions = [["'2.0.0'", "'2.1.0'"]]
+    assert known["matrix.probes.well"]["params"] == versions
+    assert written.get_result_value("matrix.probes.well", versions) == [1.0, 1.0]
+    assert written.get_result_value("matrix.probes.answer", versions) == [42.0, 42.0]
+    assert written.get_result_value("matrix.raises.well", versions) == [0.0, 0.0]
+
+    done = benchmarked.asv("publish", "--no-pull")
+    assert done.code == 0, done.out + done.err
+    index = json.loads((benchmarked.folder / ".asv/html/index.json").read_text(encoding="utf-8"))
+    assert index["benchmarks"]["matrix.probes.answer"]["param_names"] == ["iniconfig"]
+    graphs = (benchmarked.folder / ".asv/html/graphs").rglob("matrix.probes.answer.json")
+    (graph,) = (path for path in graphs if "summary" not in path.parts)
+    ((_revision, values),) = json.loads(graph.read_text(encoding="utf-8"))
+    assert values == [42.0, 42.0]
+
+
+def test_a_suite_that_runs_again_leaves_the_matrix_to_be_written_again(benchmarked: Benchmarked) -> None:
+    """Asv writes the list of its benchmarks anew, with its own alone; ours are added to that, once each."""
+    assert benchmarked.project.run().code == 0
+    for _ in range(2):
+        benchmarked.run("time_well")
+        assert benchmarked.project.run("show", "--format", "asv").code == 0
+        text = (benchmarked.folder / ".asv/results/benchmarks.json").read_text(encoding="utf-8")
+        assert {"suite.time_well", "matrix.answers.well", "version"} <= set(json.loads(text))
+
+
+def test_without_a_configuration_of_asvs_it_says_so(project: Project) -> None:
+    project.write(AXES)
+    assert project.run().code == 0
+    shown = project.run("show", "--format", "asv")
+    assert shown.code == 2
+    assert "asv.conf.json" in shown.err
+    assert "Traceback" not in shown.err
+
+
+# asv's pages
+
+
+def test_published_pages_take_nothing_from_the_network(benchmarked: Benchmarked) -> None:
+    benchmarked.run("time_well")
+    done = benchmarked.asv("publish", "--no-pull")
+    assert done.code == 0, done.out + done.err
+    assert "gilgrid has no copy" not in done.out
+
+    pages = benchmarked.folder / ".asv/html"
+    page = (pages / "index.html").read_text(encoding="utf-8")
+    assert taken(page) == ()
+    local = re.findall(r'<(?:script|link)[^>]*?(?:src|href)="([^"]+)"', page)
+    assert len([name for name in local if name.startswith("vendor/")]) == len(assets())
+    assert [name for name in local if not (pages / name).is_file()] == []
+
+
+def test_what_asvs_page_asks_for_is_in_the_package_unless_it_says_otherwise() -> None:
+    page = (Path(asv.__file__).parent / "www/index.html").read_text(encoding="utf-8")
+    integrities = dict(re.findall(r'"(https://[^"]+)" integrity="([^"]+)"', page))
+    assert {asset.replaces for asset in assets()} == set(taken(page))
+    for asset in assets():
+        content = (VENDOR / asset.file).read_bytes()
+        algorithm, _, digest = asset.integrity.partition("-")
+        assert base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest
+        assert (asset.integrity == integrities[asset.replaces]) == asset.same
+    assert sum(asset.same for asset in assets()) == 5
