@@ -21,11 +21,12 @@ from asv.publishing import OutputPublisher
 from asv.runner import BENCHMARK_RUN_SCRIPT
 
 from gilgrid import benchmarked, config, files
-from gilgrid.dashboard import offline
+from gilgrid.dashboard import offline, site
 from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, UnavailableError, WatchExit
 from gilgrid.guard import Command, End, run
 from gilgrid.locks import lock
 from gilgrid.model import Verdict
+from gilgrid.recorded import recorded
 from gilgrid.records import FOLDER, Records
 from gilgrid.workshop import Workshop
 
@@ -173,15 +174,20 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
             records.write(kept)
 
 
-class Offline(OutputPublisher):  # type: ignore[misc]  # as above
-    """No page, but all pages: that they work without a network."""
+class Compatibility(OutputPublisher):  # type: ignore[misc]  # as above
+    """The pages of the matrix, and asv's beside them, all of which work without a network."""
 
-    name = "offline"
-    description = "The pages without a network"
+    name = "compatibility"
+    description = "What works with which versions"
 
     @classmethod
     def publish(cls, conf: Any, *_: Any) -> None:
-        """Have the pages take their scripts and styles from beside them."""
+        """Write the pages of the matrix, if it has records, and have asv's take nothing from elsewhere."""
+        try:
+            count = site.write(recorded(Path.cwd() / "matrix.toml"), Path(conf.html_dir))
+            log.info(f"{count} records of the matrix")
+        except MistakesError as nothing:
+            log.warning(str(nothing))
         for url in offline.install(Path(conf.html_dir)):
             log.warning(f"the pages take {url} from the network: gilgrid has no copy of it")
 

@@ -340,9 +340,13 @@ def test_the_matrix_is_a_graph_over_versions(benchmarked: Benchmarked) -> None:
 
     done = benchmarked.asv("publish", "--no-pull")
     assert done.code == 0, done.out + done.err
-    index = json.loads((benchmarked.folder / ".asv/html/index.json").read_text(encoding="utf-8"))
+    pages = benchmarked.folder / ".asv/html"
+    raised = pages / f"matrix/cp{PYTHON.replace('.', '')}-iniconfig2.0.0/raises.json"
+    assert json.loads(raised.read_text(encoding="utf-8"))["verdict"] == "failed"
+    assert 'href="matrix.html"' in (pages / "index.html").read_text(encoding="utf-8")
+    index = json.loads((pages / "index.json").read_text(encoding="utf-8"))
     assert index["benchmarks"]["matrix.probes.answer"]["param_names"] == ["iniconfig"]
-    graphs = (benchmarked.folder / ".asv/html/graphs").rglob("matrix.probes.answer.json")
+    graphs = (pages / "graphs").rglob("matrix.probes.answer.json")
     (graph,) = (path for path in graphs if "summary" not in path.parts)
     ((_revision, values),) = json.loads(graph.read_text(encoding="utf-8"))
     assert values == [42.0, 42.0]

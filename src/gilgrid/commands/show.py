@@ -6,13 +6,10 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from packaging.version import Version
-
-from gilgrid import asv_results, config, expectations
-from gilgrid.claims import judge
+from gilgrid import asv_results, expectations
 from gilgrid.errors import ExitCode, MistakesError
-from gilgrid.plan import Plan, cells_of, plan
-from gilgrid.records import Records, all_to_json
+from gilgrid.recorded import recorded
+from gilgrid.records import all_to_json
 from gilgrid.report import decided, hangs, terminal
 from gilgrid.report.junit import junit
 from gilgrid.report.markdown import markdown
@@ -21,33 +18,24 @@ from gilgrid.selection import chosen
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from gilgrid.claims import Judgement
     from gilgrid.expectations import Judged
-    from gilgrid.matrix import Matrix, Subject
-    from gilgrid.model import Cell
+    from gilgrid.matrix import Matrix
     from gilgrid.report.decided import Sheet
 
 
 def command(options: argparse.Namespace) -> ExitCode:
     """Print what the records of this matrix say, in the format asked for."""
-    matrix = config.load(options.matrix)
-    records = Records.of(matrix.project)
-    found = {(record.cell, record.probe): record for record in records.read_all()}
-    for warning in records.warnings:
+    of = recorded(options.matrix)
+    matrix, whole, found, judgement = of.matrix, of.whole, of.found, of.judgement
+    for warning in of.warnings:
         print(warning, file=sys.stderr)  # noqa: T201 - the output
-    whole = plan(matrix, {subject.name: _cells(matrix, subject, found) for subject in matrix.subjects})
-    recorded = Plan(
-        cells=whole.cells, jobs=tuple(job for job in whole.jobs if (job.cell, job.probe) in found)
-    )
-    if not recorded.jobs:
-        raise MistakesError([f"no record in {records.folder} is of this matrix: gilgrid run makes them"])
-    judgement = judge(matrix, [found[job.cell, job.probe] for job in recorded.jobs])
     if options.claims:
         _print_claims(options.format, matrix, judgement)
         return ExitCode.AS_EXPECTED
-    shown = [found[job.cell, job.probe] for job in chosen(recorded, options.cell, options.probe).jobs]
+    shown = [found[job.cell, job.probe] for job in chosen(of.plan, options.cell, options.probe).jobs]
     judged = expectations.judge(matrix, shown)
     is_part = bool(options.cell or options.probe)
     sheets = [] if is_part else decided.sheets(matrix, judgement)
@@ -80,13 +68,6 @@ def _text(form: str, matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[
             return "\n".join([*asv_results.write(matrix, records, matrix.project / "asv.conf.json"), ""])
         case _:
             return all_to_json(records) + "\n"
-
-
-def _cells(matrix: Matrix, subject: Subject, found: Iterable[tuple[Cell, str]]) -> tuple[Cell, ...]:
-    """The cells of a subject, for the Pythons that its own records have: each may have taken others."""
-    own = {probe.name for probe in matrix.probes if probe.subject == subject.name}
-    pythons = sorted({cell.python for cell, probe in found if probe in own}, key=Version)
-    return cells_of(matrix, subject, *pythons)
 
 
 def _print_claims(form: str, matrix: Matrix, judgement: Judgement) -> None:

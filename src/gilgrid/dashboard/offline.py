@@ -11,6 +11,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from gilgrid.dashboard.site import PAGE
+
 VENDOR = Path(__file__).with_name("vendor")
 _TAKEN = re.compile(r'<(?:script|link)\b[^>]*?\b(?:src|href)="(https?://[^"]+)"[^>]*>')
 """A tag that a browser fetches something for; an anchor is none."""
@@ -55,10 +57,20 @@ def offline(page: str) -> str:
     return _TAKEN.sub(replaced, page)
 
 
+def beside(page: str, first: str, label: str) -> str:
+    """The page with a link to another in front of its own, and that one for who comes without a hash."""
+    to_first = f'<script>if (!location.hash) location.replace("{first}")</script>'
+    item = f'<li><a href="{first}">{label}</a></li>'
+    with_script = page.replace("<head>", f"<head>{to_first}", 1)
+    return with_script.replace('<li id="nav-li-"', f'{item}<li id="nav-li-"', 1)
+
+
 def install(pages: Path) -> tuple[str, ...]:
     """Make the pages that asv has published work without a network; returns what they still take from it."""
     index = pages / "index.html"
     page = offline(index.read_text(encoding="utf-8"))
     shutil.copytree(VENDOR, pages / "vendor", dirs_exist_ok=True)
+    if (pages / PAGE).exists():
+        page = beside(page, PAGE, "Compatibility")
     index.write_text(page, encoding="utf-8")
     return taken(page)
