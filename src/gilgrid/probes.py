@@ -63,8 +63,9 @@ def attempt(
     try:
         result_file = Path(scratch, "result.json")
         # A folder of its own: python -m finds what lies in the working directory before what is installed.
-        work = Path(scratch, "work")
+        work, temporary = Path(scratch, "work"), Path(scratch, "tmp")
         work.mkdir()
+        temporary.mkdir()
         ending = run(
             Command(
                 argv=argv,
@@ -72,6 +73,9 @@ def attempt(
                 env={
                     **environment.variables(site),
                     "PYTHONUNBUFFERED": "1",  # what was printed before a hang is evidence
+                    # Two probes have nothing in common: pytest removes what other runs of it have left there,
+                    # which once took longer than its tests.
+                    "TMPDIR": str(temporary),
                     **probe.env,
                     "GILGRID_RESULT": str(result_file),
                 },

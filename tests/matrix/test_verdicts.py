@@ -224,3 +224,25 @@ def test_a_build_log_that_cannot_be_kept_costs_no_verdict(project: Project, done
     finally:
         logs.unlink()
         kept.rename(logs)
+
+
+def test_each_run_of_a_probe_has_a_temporary_folder_of_its_own_that_is_removed(project: Project) -> None:
+    code = "import sys, tempfile; open(sys.argv[1], 'a').write(tempfile.mkdtemp() + chr(10))"
+    project.write(
+        f"""
+        [axes.markupsafe]
+        versions = ["3.0.2"]
+
+        [[probe]]
+        name = "leaves"
+        command = ["python", "-c", "{code}", "{{project}}/said"]
+        repeats = 2
+        """
+    )
+    (project.folder / "said").touch()
+    assert project.run().code == 0
+
+    one, other = map(Path, (project.folder / "said").read_text(encoding="utf-8").split())
+    assert one.parent != other.parent
+    assert not one.parent.exists()
+    assert not other.parent.exists()
