@@ -26,6 +26,7 @@ from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, Unavai
 from gilgrid.guard import Command, End, run
 from gilgrid.locks import lock
 from gilgrid.model import Verdict
+from gilgrid.probes import Result, judge
 from gilgrid.recorded import recorded
 from gilgrid.records import FOLDER, Records
 from gilgrid.workshop import Workshop
@@ -156,7 +157,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         output, code = ending.output, _exit_code(ending)
         if not name:
             return output, code
-        attempt = benchmarked.attempt(ending, deadline_s)
+        attempt = judge(ending, Result(), deadline_s)
         self._keep(commit, name, there, attempt)
         if attempt.verdict in {Verdict.DEADLOCK, Verdict.CRASH, Verdict.ERROR}:
             output += f"\n\ngilgrid: {attempt.verdict}: {attempt.reason}\n"
@@ -210,7 +211,6 @@ def _checkout(folder: Path, repo: Any, commit: str) -> Path:
     with lock(place.with_name("lock")):
         if not (place / ".whole").exists():
             repo.checkout(str(place), commit)
-            (place / ".whole").touch()
         (place / ".whole").touch()
         by_age = sorted(place.parent.glob("*/.whole"), key=lambda file: file.stat().st_mtime)
         for old in by_age[:-_CHECKOUTS_KEPT]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
@@ -12,11 +10,9 @@ from packaging.version import InvalidVersion, Version
 from gilgrid import files
 from gilgrid.config_subjects import moved
 from gilgrid.errors import MistakesError
-from gilgrid.machine import machine
 from gilgrid.model import Cell, Coordinate, Record
-from gilgrid.packages import installed
 from gilgrid.pins import Pins, build_pins, input_pins, run_pins
-from gilgrid.probes import Result, judge
+from gilgrid.recording import circumstances, ran_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +20,6 @@ if TYPE_CHECKING:
 
     from gilgrid.builds import Build
     from gilgrid.environments import Environment
-    from gilgrid.guard import Ending
     from gilgrid.matrix import Matrix, Subject
     from gilgrid.model import Attempt
     from gilgrid.workshop import Workshop
@@ -106,32 +101,17 @@ def install(
     return Installed(cell=cell, environment=environment, build=build)
 
 
-def attempt(ending: Ending, deadline_s: float) -> Attempt:
-    """What the end of a benchmark's process means."""
-    return judge(ending, Result(), deadline_s)
-
-
 def record(name: str, there: Installed, of: Attempt) -> Record:
     """What is kept of a benchmark that did not end well."""
-    key = there.build.key
     return Record(
         cell=there.cell,
         probe=name,
         verdict=of.verdict,
         reason=of.reason,
-        inputs=files.digest(name, key, dict(there.environment.versions)),
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        inputs=files.digest(name, there.build.key, dict(there.environment.versions)),
         seconds=of.seconds,
         attempts=(of,),
-        versions={
-            **there.environment.versions,
-            "python": there.environment.interpreter,
-            **installed(there.build.site),
-        },
-        build_key=key,
-        build_versions=there.build.versions,
         build_log=str(there.build.log),
-        build_seconds=there.build.seconds,
-        machine=machine(),
-        gilgrid=version("gilgrid"),
+        **ran_with(there.environment, there.build),
+        **circumstances(),
     )

@@ -32,7 +32,6 @@ def measured(
     attempts: tuple[Attempt, ...],
 ) -> Record:
     """The record of a probe that ran."""
-    key = build.key if build else ""
     site = build.site if build else None
     probe = workshop.probe(job.probe)
     verdict = agreed([attempt.verdict for attempt in attempts])
@@ -41,20 +40,13 @@ def measured(
         probe=job.probe,
         verdict=verdict,
         reason=_reason(verdict, attempts),
-        inputs=inputs_of(workshop, job, environment, key),
+        inputs=inputs_of(workshop, job, environment, build.key if build else ""),
         seconds=round(sum(attempt.seconds for attempt in attempts), 3),
         attempts=attempts,
-        versions={
-            **environment.versions,
-            "python": environment.interpreter,
-            **(installed(site) if site else {}),
-        },
-        build_key=key,
-        build_versions=build.versions if build else {},
-        build_log=_kept_log(workshop, build) if build else "",
-        build_seconds=build.seconds if build else None,
         by_hand=probes.by_hand(probe, command(probe, str(workshop.matrix.project)), environment, site),
-        **_circumstances(),
+        **ran_with(environment, build),
+        build_log=_kept_log(workshop, build) if build else "",
+        **circumstances(),
     )
 
 
@@ -89,11 +81,25 @@ def not_measured(workshop: Workshop, job: Job, error: BaseException, key: str) -
         seconds=0.0,
         build_key=key,
         build_log=log,
-        **_circumstances(),
+        **circumstances(),
     )
 
 
-def _circumstances() -> dict[str, Any]:
+def ran_with(environment: Environment, build: Build | None) -> dict[str, Any]:
+    """The fields of a record that say what its command ran with."""
+    versions = {**environment.versions, "python": environment.interpreter}
+    if build is None:
+        return {"versions": versions}
+    return {
+        "versions": versions | installed(build.site),
+        "build_key": build.key,
+        "build_versions": build.versions,
+        "build_seconds": build.seconds,
+    }
+
+
+def circumstances() -> dict[str, Any]:
+    """The fields of a record that say when, where and by which gilgrid it was made."""
     return {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),

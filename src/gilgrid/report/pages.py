@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gilgrid.advice import ADVICE
 from gilgrid.claims import median
 from gilgrid.model import Verdict
 from gilgrid.printable import line
@@ -74,7 +73,6 @@ def evidence(matrix: Matrix, entry: Judged, judgement: Judgement) -> dict[str, A
         "as_expected": entry.as_expected,
         "because": line(entry.rule.because) if entry.rule else "",
         "cause": record.cause,
-        "why": ADVICE[record.cause].why if record.cause else "",
         "counts": record.counts,
         "seconds": [attempt.seconds for attempt in record.attempts],
         "hangs": [one.text for one in hangs([entry])],

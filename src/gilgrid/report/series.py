@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
+from gilgrid.claims import median
 from gilgrid.model import Verdict
+from gilgrid.report.grid import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gilgrid.matrix import Matrix
-    from gilgrid.model import Cell, Record
+    from gilgrid.model import Record
 
 WELL = "well"
 """The name of the share of a probe's repeats that ended well; all other series are metrics of its own."""
@@ -30,7 +31,7 @@ class Series:
     metric: str
     axes: tuple[str, ...]
     versions: tuple[tuple[str, ...], ...]
-    """Of each axis, in the order of ``matrix.toml``; what runs with another one is ``1.10.1 run 1.17.1``."""
+    """Of each axis, in the order of ``matrix.toml``; labelled as in grids, ``1.10.1 → 1.17.1``."""
     values: tuple[float | None, ...]
     """For ``itertools.product(*versions)``; None where nothing came of it, NaN where nothing was measured."""
 
@@ -48,10 +49,10 @@ def series(matrix: Matrix, records: Iterable[Record]) -> list[Series]:
     found = []
     for probe in matrix.probes:
         of_probe = by_probe.get(probe.name, [])
-        places = {_place(record.cell, probe.axes): record for record in of_probe}
+        axes = tuple(axis.name for axis in matrix.axes if axis.name in probe.axes)  # as cells have them
+        places = {tuple(map(label, record.cell.coordinates)): record for record in of_probe}
         versions = tuple(
-            _ordered(matrix, axis, {place[number] for place in places})
-            for number, axis in enumerate(probe.axes)
+            _ordered(matrix, axis, {place[number] for place in places}) for number, axis in enumerate(axes)
         )
         metrics = dict.fromkeys(
             name for record in of_probe for attempt in record.attempts for name in attempt.metrics
@@ -61,20 +62,8 @@ def series(matrix: Matrix, records: Iterable[Record]) -> list[Series]:
                 _value(places[place], metric) if place in places else _NOT_MEASURED
                 for place in itertools.product(*versions)
             )
-            found.append(
-                Series(probe=probe.name, metric=metric, axes=probe.axes, versions=versions, values=values)
-            )
+            found.append(Series(probe=probe.name, metric=metric, axes=axes, versions=versions, values=values))
     return found
-
-
-def _place(cell: Cell, axes: tuple[str, ...]) -> tuple[str, ...]:
-    found = []
-    for axis in axes:
-        coordinate = cell.coordinate(axis)
-        assert coordinate  # noqa: S101 - a record's cell has the axes of its probe
-        run = f" run {coordinate.run_version}" if coordinate.run_version else ""
-        found.append(coordinate.version + run)
-    return tuple(found)
 
 
 def _ordered(matrix: Matrix, name: str, versions: Iterable[str]) -> tuple[str, ...]:
@@ -86,5 +75,4 @@ def _value(record: Record, metric: str) -> float | None:
     if metric == WELL:
         well = [attempt.verdict is Verdict.OK for attempt in record.attempts]
         return sum(well) / len(well) if well else None
-    values = [attempt.metrics[metric] for attempt in record.attempts if metric in attempt.metrics]
-    return median(values) if values else None
+    return median(record, metric)

@@ -99,14 +99,13 @@ function drawGrid(main, wanted) {
 
 function chooser(grid) {
   const probes = [...new Map(matrix.grids.map((one) => [one.probe, one.subject])).entries()];
-  const bySubject = Map.groupBy
-    ? Map.groupBy(probes, ([, subject]) => subject)
-    : probes.reduce((all, one) => all.set(one[1], [...(all.get(one[1]) || []), one]), new Map());
-  const options = [...bySubject].map(([subject, own]) =>
+  const options = [...new Set(probes.map(([, subject]) => subject))].map((subject) =>
     element(
       "optgroup",
       { label: subject },
-      own.map(([probe]) => element("option", { value: probe, selected: probe === grid.probe }, probe)),
+      probes
+        .filter((one) => one[1] === subject)
+        .map(([probe]) => element("option", { value: probe, selected: probe === grid.probe }, probe)),
     ),
   );
   const ofProbe = element("select", { id: "probe" }, options);
@@ -216,6 +215,7 @@ function evidence(found) {
     element("h2", {}, `${found.probe} in ${found.cell}`),
     element("p", {}, badge(found.verdict), " ", found.reason),
     pairs({
+      ...(found.cause ? { cause: found.cause } : {}),
       expected: found.as_expected
         ? `as expected${found.because ? `: ${found.because}` : ""}`
         : `${found.expected} was expected${found.because ? `: ${found.because}` : ", as no rule names it"}`,
@@ -267,17 +267,7 @@ function remedies(tried) {
       element("td", {}, element("a", { href: link("grid", { probe: one.probe, cell: one.cell }) }, one.probe)),
     ),
   );
-  const head = ["remedy", "", "price, over the cheapest cure's", "shown by"];
-  return element(
-    "div",
-    { class: "wide" },
-    element(
-      "table",
-      {},
-      element("thead", {}, element("tr", {}, head.map((text) => element("th", { scope: "col" }, text)))),
-      element("tbody", {}, rows),
-    ),
-  );
+  return wide(["remedy", "", "price, over the cheapest cure's", "shown by"], rows);
 }
 
 function checks(made) {
@@ -290,7 +280,13 @@ function checks(made) {
       element("td", {}, one.detail),
     ),
   );
-  return element("div", { class: "wide" }, element("table", {}, element("tbody", {}, rows)));
+  return wide(["check", "", "detail"], rows);
+}
+
+function wide(head, rows) {
+  const heading = element("tr", {}, head.map((text) => element("th", { scope: "col" }, text)));
+  const table = element("table", {}, element("thead", {}, heading), element("tbody", {}, rows));
+  return element("div", { class: "wide" }, table);
 }
 
 function claims() {
@@ -323,42 +319,13 @@ function claims() {
       ),
     ),
   );
-  const head = ["", "claim", "decided by"].map((text) => element("th", { scope: "col" }, text));
-  const parts = [
-    element("h1", {}, "Claims"),
-    element(
-      "div",
-      { class: "wide" },
-      element(
-        "table",
-        {},
-        element("thead", {}, element("tr", {}, head)),
-        element("tbody", {}, rows),
-      ),
-    ),
-  ];
+  const parts = [element("h1", {}, "Claims"), wide(["", "claim", "decided by"], rows)];
   if (matrix.remedies) {
+    const { title, header, rows: tried } = matrix.remedies;
     parts.push(
       element("h1", {}, "Remedies"),
-      element("p", { class: "note" }, matrix.remedies.title),
-      element(
-        "div",
-        { class: "wide" },
-        element(
-          "table",
-          {},
-          element(
-            "thead",
-            {},
-            element("tr", {}, matrix.remedies.header.map((text) => element("th", { scope: "col" }, text))),
-          ),
-          element(
-            "tbody",
-            {},
-            matrix.remedies.rows.map((row) => element("tr", {}, row.map((text) => element("td", {}, text)))),
-          ),
-        ),
-      ),
+      element("p", { class: "note" }, title),
+      wide(header, tried.map((row) => element("tr", {}, row.map((text) => element("td", {}, text))))),
     );
   }
   return parts;
