@@ -46,6 +46,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def compare(session: nox.Session) -> None:
+    """What got slower or ends otherwise: `nox -s compare -- HEAD~1 HEAD`; or of versions: scipy==1.10.1."""
+    session.install("-e", ".[asv]")
+    session.run("gilgrid", "compare", *session.posargs)
+
+
+@nox.session
 def dashboard(session: nox.Session) -> None:
     """Publish what `nox` and `nox -s bench` have measured, and serve it on this machine until Ctrl-C."""
     session.install("-e", ".[asv]")

@@ -8,9 +8,7 @@ the ``matrix.toml`` beside it.
 from __future__ import annotations
 
 import atexit
-import shutil
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,15 +16,11 @@ from asv import util
 from asv.console import log
 from asv.environment import Environment, EnvironmentUnavailable
 from asv.publishing import OutputPublisher
-from asv.runner import BENCHMARK_RUN_SCRIPT
 
-from gilgrid import benchmarked, config, files
+from gilgrid import asv_process, benchmarked, checkouts, config, files
 from gilgrid.dashboard import offline, site
-from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, UnavailableError, WatchExit
-from gilgrid.guard import Command, End, run
-from gilgrid.locks import lock
+from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, UnavailableError
 from gilgrid.model import Verdict
-from gilgrid.probes import Result, judge
 from gilgrid.recorded import recorded
 from gilgrid.records import FOLDER, Records
 from gilgrid.workshop import Workshop
@@ -35,14 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gilgrid.benchmarked import Installed
-    from gilgrid.guard import Ending
     from gilgrid.model import Attempt, Record
     from gilgrid.pins import Pins
-
-_RUNNER = (f"asv_runner=={version('asv_runner')}",)
-"""What asv's own script imports in the cell."""
-_CHECKOUTS_KEPT = 3
-_OUTPUT_LIMIT_BYTES = 256 * 1024
 
 
 class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
@@ -92,7 +80,9 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         source = None
         if self._subject.folder:
             below = self._subject.folder.relative_to(self._folder)
-            source = _checkout(Path(self._env_dir), repo, commit_hash) / (conf.repo_subdir or "") / below
+            source = (
+                checkouts.obtain(Path(self._env_dir), repo, commit_hash) / (conf.repo_subdir or "") / below
+            )
         self._install(commit_hash, source)
         files.write_json(self._marker, {"commit": commit_hash, "source": str(source) if source else ""})
 
@@ -101,7 +91,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         if how.get("return_popen"):
             raise util.UserError("gilgrid runs each benchmark in a process of its own: --launch-method spawn")
         commit, there = self._there()
-        name = args[3] if args[0] == BENCHMARK_RUN_SCRIPT and args[1] in {"run", "setup_cache"} else ""
+        name = args[3] if args[0] == asv_process.SCRIPT and args[1] in {"run", "setup_cache"} else ""
         output, code = self._hung.get((commit, name)) or self._guarded(commit, name, there, args, how)
         valid = how.get("valid_return_codes", (0,))
         if valid is not None and code not in valid:
@@ -110,7 +100,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
 
     @property
     def _pins(self) -> Pins:
-        return benchmarked.pins(self._workshop.matrix, self._subject, self._cell, _RUNNER)
+        return benchmarked.pins(self._workshop.matrix, self._subject, self._cell, asv_process.RUNNER)
 
     @property
     def _marker(self) -> Path:
@@ -119,7 +109,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
     def _install(self, commit: str, source: Path | None) -> tuple[str, Installed]:
         with _as_asv_has_it():
             there = benchmarked.install(
-                self._workshop, self._subject, self._cell, source=source, further=_RUNNER
+                self._workshop, self._subject, self._cell, source=source, further=asv_process.RUNNER
             )
         self._set_commit_hash(commit)
         self._installed = commit, there
@@ -135,35 +125,18 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
     def _guarded(
         self, commit: str, name: str, there: Installed, args: list[str], how: dict[str, Any]
     ) -> tuple[str, int]:
-        deadline_s = how.get("timeout") or self._install_timeout
-        ending = run(
-            Command(
-                argv=(str(there.environment.python), *args),
-                cwd=Path(how.get("cwd") or self._folder),
-                # asv's script takes PYTHONPATH out of sys.path, and puts this one in.
-                env={
-                    **there.variables,
-                    **self._global_env_vars,
-                    **self.env_vars,
-                    "ASV_PYTHONPATH": str(there.build.site),
-                },
-                deadline_s=deadline_s,
-                output_limit_bytes=_OUTPUT_LIMIT_BYTES,
-                prove=True,
-            )
+        done = asv_process.run_in(
+            there,
+            args,
+            cwd=Path(how.get("cwd") or self._folder),
+            deadline_s=how.get("timeout") or self._install_timeout,
+            variables={**self._global_env_vars, **self.env_vars},
         )
-        if ending.end is End.CANCELLED:
-            raise KeyboardInterrupt
-        output, code = ending.output, _exit_code(ending)
-        if not name:
-            return output, code
-        attempt = judge(ending, Result(), deadline_s)
-        self._keep(commit, name, there, attempt)
-        if attempt.verdict in {Verdict.DEADLOCK, Verdict.CRASH, Verdict.ERROR}:
-            output += f"\n\ngilgrid: {attempt.verdict}: {attempt.reason}\n"
-        if attempt.verdict is Verdict.DEADLOCK:
-            self._hung[commit, name] = output, code  # in the next round it would again
-        return output, code
+        if name:
+            self._keep(commit, name, there, done.attempt)
+            if done.attempt.verdict is Verdict.DEADLOCK:
+                self._hung[commit, name] = done.output, done.code  # in the next round it would again
+        return done.output, done.code
 
     def _keep(self, commit: str, name: str, there: Installed, attempt: Attempt) -> None:
         records = Records(folder=self._folder / FOLDER / "benchmarks" / commit)
@@ -203,33 +176,6 @@ def _as_asv_has_it() -> Iterator[None]:
         raise util.ProcessError(["build"], 1, failed.log, "") from None
     except GilgridError as error:
         raise util.UserError(str(error)) from None
-
-
-def _checkout(folder: Path, repo: Any, commit: str) -> Path:
-    """The files of a commit, once for all environments; those of a few commits are kept."""
-    place = folder.resolve() / "gilgrid-checkouts" / commit
-    with lock(place.with_name("lock")):
-        if not (place / ".whole").exists():
-            repo.checkout(str(place), commit)
-        (place / ".whole").touch()
-        by_age = sorted(place.parent.glob("*/.whole"), key=lambda file: file.stat().st_mtime)
-        for old in by_age[:-_CHECKOUTS_KEPT]:
-            shutil.rmtree(old.parent, ignore_errors=True)
-    return place
-
-
-def _exit_code(ending: Ending) -> int:
-    match ending.end:
-        case End.EXITED | End.NOT_FOUND:
-            return ending.exit_code or 0
-        case End.SIGNALLED:
-            return -(ending.signal or 0)
-        case End.DEADLINE:
-            return int(util.TIMEOUT_RETCODE)
-        case End.DEADLOCK:
-            return WatchExit.DEADLOCK
-        case _:
-            return WatchExit.GILGRID_FAILED
 
 
 @atexit.register

@@ -1,9 +1,10 @@
-"""The command line: ``gilgrid plan | run | show | watch``."""
+"""The command line: ``gilgrid plan | run | show | compare | watch``."""
 
 from __future__ import annotations
 
 import argparse
 import io
+import math
 import os
 import sys
 from importlib import import_module
@@ -128,6 +129,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     showing.set_defaults(command="show")
 
+    comparing = commands.add_parser(
+        "compare",
+        parents=[common],
+        help="what got slower, or ends otherwise, between two commits or two versions",
+        description="Run the benchmarks of asv.conf.json and the probes of matrix.toml on both sides, in "
+        "turns; print what differs by more than the noise of the same run. Exit code 1: something got worse.",
+    )
+    for side in ("before", "after"):
+        comparing.add_argument(side, metavar=side.upper(), help="a commit, or a version as scipy==1.10.1")
+    comparing.add_argument(
+        "--bench", metavar="REGEX", action="append", default=[], help="only these benchmarks, as asv has it"
+    )
+    comparing.add_argument("--only", choices=("benchmarks", "probes"), help="default: both")
+    comparing.add_argument(
+        "--rounds",
+        type=_count,
+        default=3,
+        metavar="N",
+        help="of the first look, default: %(default)s",
+    )
+    comparing.add_argument(
+        "--factor",
+        type=_factor,
+        default=1.1,  # as asv's own
+        metavar="F",
+        help="smaller differences are not told, default: %(default)s",
+    )
+    comparing.set_defaults(command="compare")
+
     _add_watch(commands)
     return parser
 
@@ -162,6 +192,16 @@ def _seconds(text: str) -> float:
         return durations.seconds(text, unit="s")
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _factor(text: str) -> float:
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 1 < factor < math.inf:
+        raise argparse.ArgumentTypeError(f"'{text}' should be a number above 1, as 1.1")
+    return factor
 
 
 def _count(text: str) -> int:

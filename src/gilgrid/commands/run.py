@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from gilgrid import config, expectations, files, guard
 from gilgrid.claims import judge
+from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.errors import ExitCode
 from gilgrid.model import Verdict
 from gilgrid.records import Records
 from gilgrid.report import decided, hangs, terminal
-from gilgrid.report.lines import PlainLines
-from gilgrid.report.live import LiveView
-from gilgrid.runner import PARKED_AT_ONCE, Run
 from gilgrid.selection import chosen
 from gilgrid.workshop import Workshop, prospects
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rich.console import Console
 
     from gilgrid.matrix import Matrix
     from gilgrid.model import Record
-    from gilgrid.plan import Job, Plan
+    from gilgrid.plan import Plan
 
 _warn = partial(print, file=sys.stderr)
 
@@ -47,7 +41,7 @@ def command(options: argparse.Namespace) -> ExitCode:
     records = Records.of(matrix.project)
     records.check_writable()
     console = terminal.console()
-    signal.signal(signal.SIGTERM, _interrupt)
+    end_by_sigterm()
     try:
         workshop = Workshop.of(matrix, records, files.cache_folder())
         if not any(records.folder.iterdir()):
@@ -58,7 +52,7 @@ def command(options: argparse.Namespace) -> ExitCode:
         jobs = [one.job for one in found if options.rerun or not one.record]
         if jobs:
             cpus = options.jobs or len(os.sched_getaffinity(0))
-            _measure(workshop, selected, kept, jobs, console=console, cpus=cpus, rerun=options.rerun)
+            measure(workshop, selected, kept, jobs, console=console, cpus=cpus, rerun=options.rerun)
     except KeyboardInterrupt:
         guard.cancel_all()
         kept_now = terminal.counted(records.written, "record")
@@ -72,42 +66,6 @@ def command(options: argparse.Namespace) -> ExitCode:
             _warn(warning)
     final = [record for job in selected.jobs if (record := records.read(job.cell, job.probe))]
     return _conclude(matrix, selected, final, console, records, is_whole=not (options.cell or options.probe))
-
-
-def _measure(
-    workshop: Workshop,
-    selected: Plan,
-    kept: Sequence[Record],
-    jobs: Sequence[Job],
-    *,
-    console: Console,
-    cpus: int,
-    rerun: bool,
-) -> None:
-    # A task has a thread, parked or not: none waits for one.
-    executor = ThreadPoolExecutor(max_workers=cpus + PARKED_AT_ONCE, thread_name_prefix="gilgrid")
-    begun = time.monotonic()
-    try:
-        with _view(console, workshop.matrix, selected, kept) as view:
-            spent = Run(workshop=workshop, observer=view, executor=executor, cpus=cpus, rerun=rerun)(jobs)
-    except BaseException:
-        # Also for an error of gilgrid's own: what it started ends with it.
-        guard.cancel_all()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
-    console.print(terminal.spent(spent, time.monotonic() - begun, cpus))
-
-
-@contextmanager
-def _view(
-    console: Console, matrix: Matrix, selected: Plan, kept: Sequence[Record]
-) -> Iterator[LiveView | PlainLines]:
-    if not console.is_terminal:
-        yield PlainLines(console, matrix, selected, kept)
-        return
-    with LiveView(console, matrix, selected, kept) as view:
-        yield view
 
 
 def _conclude(
@@ -132,7 +90,3 @@ def _conclude(
     if len(final) < len(selected.jobs) or any(record.verdict is Verdict.ERROR for record in final):
         return ExitCode.GILGRID_FAILED
     return ExitCode.AS_EXPECTED if all(entry.as_expected for entry in judged) else ExitCode.DIFFERS
-
-
-def _interrupt(_number: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt

@@ -1,0 +1,26 @@
+"""The files of commits, as asv's repository has them."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from gilgrid.locks import lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KEPT = 3
+
+
+def obtain(folder: Path, repo: Any, commit: str) -> Path:
+    """The files of a commit, once for all environments; those of a few commits are kept."""
+    place = folder.resolve() / "gilgrid-checkouts" / commit
+    with lock(place.with_name("lock")):
+        if not (place / ".whole").exists():
+            repo.checkout(str(place), commit)
+        (place / ".whole").touch()
+        by_age = sorted(place.parent.glob("*/.whole"), key=lambda file: file.stat().st_mtime)
+        for old in by_age[:-_KEPT]:
+            shutil.rmtree(old.parent, ignore_errors=True)
+    return place

@@ -1,0 +1,228 @@
+"""``gilgrid compare``: two commits, or two versions of an axis; what got slower, what ends otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from rich.progress import Progress
+
+from gilgrid import benchmarked, comparison, config, files, guard, sides
+from gilgrid.commands.measure import end_by_sigterm, measure
+from gilgrid.comparison import Case
+from gilgrid.config_subjects import moved
+from gilgrid.errors import BuildFailedError, ExitCode, MistakesError, UnavailableError
+from gilgrid.model import Verdict
+from gilgrid.plan import Plan, plan
+from gilgrid.records import FOLDER, Records
+from gilgrid.report import compared, terminal
+from gilgrid.selection import select
+from gilgrid.turns import Journal, Work
+from gilgrid.turns import measure as measure_in_turns
+from gilgrid.workshop import Workshop, prospects
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from gilgrid.asv_suite import Suite
+    from gilgrid.benchmarked import Installed
+    from gilgrid.comparison import Change, Turns
+    from gilgrid.matrix import Matrix
+    from gilgrid.sides import Pair, Side
+
+
+@dataclass(kw_only=True)
+class _Comparison:
+    matrix: Matrix
+    suite: Suite
+    workshop: Workshop
+    console: Console
+    options: argparse.Namespace
+    changes: list[Change] = field(default_factory=list)
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+
+def command(options: argparse.Namespace) -> ExitCode:
+    """Measure both sides in turns and print what differs by more than the noise."""
+    try:
+        from gilgrid.asv_suite import Suite, human  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise MistakesError([f"{error.name} is not installed; pip install 'gilgrid[asv]'"]) from None
+    names = (options.before, options.after)
+    matrix = config.load(options.matrix.resolve())
+    records = Records.of(matrix.project)
+    records.check_writable()
+    end_by_sigterm()
+    suite = Suite.load(matrix.project)
+    of = _Comparison(
+        matrix=matrix,
+        suite=suite,
+        workshop=Workshop.of(matrix, records, files.cache_folder()),
+        console=terminal.console(),
+        options=options,
+    )
+    try:
+        pairs = sides.chosen(sides.pairs(matrix, suite.places(), names, suite.checkout), options.cell)
+        installed = _installed(of, pairs)
+        turns = _benchmarks(of, installed) if options.only != "probes" else []
+        verdicts = _probes(of, list(installed)) if options.only != "benchmarks" else 0
+    except KeyboardInterrupt:
+        guard.cancel_all()
+        print("interrupted: what was measured is kept; the same command goes on", file=sys.stderr)  # noqa: T201
+        return ExitCode.INTERRUPTED
+    finally:
+        suite.close()
+    if of.changes:
+        of.console.print()
+        terminal.print_to(of.console, compared.table(of.changes, names, human))
+    of.console.print()
+    for line in compared.conclusion(of.changes, len(turns), verdicts, comparison.noise(turns)):
+        of.console.print(line, markup=False, highlight=False, soft_wrap=True)
+    is_worse = any(change.outcome.is_regression for change in of.changes)
+    return ExitCode.DIFFERS if is_worse else ExitCode.AS_EXPECTED
+
+
+def _installed(of: _Comparison, pairs: Sequence[Pair]) -> dict[Pair, tuple[Installed, Installed]]:
+    """Both sides of every pair, of those where there are both and where they may differ."""
+    found = {}
+    for pair in pairs:
+        ends = [_install(of, side) for side in pair.sides]
+        (before, why_before), (after, why_after) = ends
+        if before and after:
+            same = (
+                before.build.key == after.build.key
+                and before.environment.versions == after.environment.versions
+            )
+            if same and pair.sides[0].name != pair.sides[1].name:
+                of.say(f"{pair.label}: the same build and the same environment, nothing to measure")
+            else:
+                found[pair] = before, after
+            continue
+        verdicts = tuple(why[0] if why else Verdict.OK for why in (why_before, why_after))
+        reason = (why_after or why_before or (Verdict.OK, ""))[1]
+        of.say(f"{pair.label}: {verdicts[0]} and {verdicts[1]}: {reason}")
+        if verdicts[0] != verdicts[1]:
+            case = Case(cell=pair.label, benchmark="build and environment")
+            of.changes.append(comparison.changed_verdict(case, verdicts[0], verdicts[1], reason))
+    return found
+
+
+def _install(of: _Comparison, side: Side) -> tuple[Installed | None, tuple[Verdict, str] | None]:
+    from gilgrid.asv_process import RUNNER  # noqa: PLC0415 - an extra
+
+    try:
+        there = benchmarked.install(of.workshop, side.subject, side.cell, source=side.source, further=RUNNER)
+    except UnavailableError as reason:
+        return None, (Verdict.UNAVAILABLE, str(reason))
+    except BuildFailedError as failed:
+        return None, (Verdict.BUILD_FAILED, failed.first_error)
+    of.say(f"{side.cell} of {side.name}: build {there.build.key[:12]}")
+    return there, None
+
+
+def _benchmarks(of: _Comparison, installed: dict[Pair, tuple[Installed, Installed]]) -> list[Turns]:
+    works = []
+    for pair, there in installed.items():
+        for item in of.suite.items(there[1], of.options.bench):
+            case = Case(cell=pair.label, benchmark=item.name, parameters=item.parameters)
+            works.append(Work(case=case, item=item, installed=there))
+    if not works:
+        return []
+    identity = files.digest(
+        [(one.build.key, dict(one.environment.versions)) for there in installed.values() for one in there],
+        [(vars(work.case), work.item.benchmark.get("version")) for work in works],
+    )
+    journal = Journal(path=of.matrix.project / FOLDER / "comparison.jsonl", of=identity)
+    with _progress(of.console) as progress:
+        turns, looked_at_again = measure_in_turns(
+            of.suite, works, journal, rounds=of.options.rounds, factor=of.options.factor, progress=progress
+        )
+    journal.close()
+    of.changes += comparison.slower_or_faster(looked_at_again, of.options.factor)
+    of.changes += filter(None, (comparison.ended_otherwise(one.case, one.first) for one in turns))
+    return [one for one in turns if one.is_measured]
+
+
+def _probes(of: _Comparison, pairs: Sequence[Pair]) -> int:
+    """Compare the verdicts of probes; returns how many there are of both sides."""
+    before, after = (_verdicts(of, pairs, number) for number in (0, 1))
+    common = [key for key in before if key in after]
+    for label, probe in common:
+        (verdict_before, reason_before), (verdict_after, reason_after) = (
+            before[label, probe],
+            after[label, probe],
+        )
+        if verdict_before != verdict_after:
+            case = Case(cell=label, benchmark=f"probe {probe}")
+            reason = reason_after or reason_before
+            of.changes.append(comparison.changed_verdict(case, verdict_before, verdict_after, reason))
+    return len(common)
+
+
+def _verdicts(
+    of: _Comparison, pairs: Sequence[Pair], number: int
+) -> dict[tuple[str, str], tuple[Verdict, str]]:
+    """By pair and probe; measures what has no record."""
+    chosen = [pair.sides[number] for pair in pairs]
+    if not chosen:
+        return {}
+    workshop = _workshop(of, chosen)
+    labels = {side.cell: pair.label for side, pair in zip(chosen, pairs, strict=True)}
+    cells = {
+        subject.name: tuple(side.cell for side in chosen if side.subject.name == subject.name)
+        for subject in of.matrix.subjects
+    }
+    whole = select(plan(workshop.matrix, cells), probes=of.options.probe)
+    selected = Plan(cells=tuple(labels), jobs=tuple(job for job in whole.jobs if job.cell in labels))
+    found = prospects(workshop, selected)
+    kept = [one.record for one in found if one.record]
+    jobs = [one.job for one in found if not one.record]
+    if jobs:
+        of.say(f"probes of {chosen[0].name}")
+        cpus = len(os.sched_getaffinity(0))
+        measure(workshop, selected, kept, jobs, console=of.console, cpus=cpus, rerun=False)
+    read = (workshop.records.read(job.cell, job.probe) for job in selected.jobs)
+    return {(labels[record.cell], record.probe): (record.verdict, record.reason) for record in read if record}
+
+
+def _workshop(of: _Comparison, chosen: Sequence[Side]) -> Workshop:
+    """The project's own, or one of a commit with records of its own."""
+    sources = {side.subject.name: side.source for side in chosen if side.source}
+    if not any(side.source for side in chosen):
+        return of.workshop
+    matrix = replace(
+        of.matrix,
+        subjects=tuple(
+            moved(subject, sources[subject.name]) if subject.name in sources else subject
+            for subject in of.matrix.subjects
+        ),
+    )
+    commit = of.suite.commit(chosen[0].name)
+    records = Records(folder=of.matrix.project / FOLDER / "commits" / commit)
+    return Workshop.of(matrix, records, files.cache_folder())
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal, and some lines in a log."""
+    if console.is_terminal:
+        with Progress(console=console, transient=True) as bar:
+            task = bar.add_task("")
+            yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+        return
+    told = [""]
+
+    def line(what: str, done: int, total: int) -> None:
+        if what != told[0]:
+            told[0] = what
+            console.print(f"{what}: {done} of {total} done", soft_wrap=True)
+
+    yield line
