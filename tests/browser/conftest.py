@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -135,7 +136,9 @@ class Browser:
         return list(self.driver.get_log(name))  # type: ignore[no-untyped-call]  # Selenium has none here
 
     def _wait(self, condition: Callable[[webdriver.Chrome], Any], otherwise: str) -> Any:
-        return WebDriverWait(self.driver, PATIENCE_S, 0.05).until(condition, otherwise)
+        # A page may draw itself anew between two looks at it.
+        patience = WebDriverWait(self.driver, PATIENCE_S, 0.05, [StaleElementReferenceException])
+        return patience.until(condition, otherwise)
 
 
 @pytest.fixture(scope="session")
