@@ -1,203 +1,192 @@
-"""The page of the matrix in a real browser, which can reach this machine alone."""
+"""The page of the matrix, as a reader uses it."""
 
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+from selenium.webdriver.common.keys import Keys
 
 from gilgrid.dashboard import site
-from gilgrid.evidence import Cause, Evidence, Waiter
-from gilgrid.model import Attempt, Cell, Record, Verdict
-from gilgrid.recorded import recorded
-from gilgrid.records import Records
+from tests.browser.conftest import DESKTOP, PHONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from tests.browser.conftest import Browser
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-MATRIX = """
-[subject]
-name = "tiny"
-source = "tiny==1.0"
-price = "seconds"
-
-[axes.cython]
-versions = ["0.29.37", "3.0.12"]
-
-[axes.scipy]
-versions = ["1.10.1", "1.17.1"]
-
-[[probe]]
-name = "held"
-command = ["python", "-m", "tiny", "held"]
-
-[[probe]]
-name = "released"
-command = ["python", "-m", "tiny", "released"]
-
-[[expect]]
-probe = "held"
-cython = ">=3"
-scipy = "<1.11"
-verdict = "deadlock"
-because = "tiny#1"
-
-[[remedy]]
-name = "release"
-text = "release the GIL"
-probes = { held = "released" }
-
-[[claim]]
-text = "It needs Cython 3."
-source = "tiny#2"
-hangs = "held"
-within = { cython = ">=3" }
+HUNG = "cp311-cython3.0.12-scipy1.10.1"
+FAILED = "cp311-cython3.0.12-scipy1.17.1"
+OF_HUNG = f'td.cell a[data-cell="{HUNG}"]'
+EVIDENCE = "#evidence h2"
+NAVIGATION = re.findall(r'href="(#\w+)"', (site.PAGES / site.PAGE).read_text(encoding="utf-8"))
+VIEWS = (*NAVIGATION, f"#grid?probe=held&cell={HUNG}", f"#grid?probe=held&cell={FAILED}")
+SCROLLS_SIDEWAYS = """
+return [...document.querySelectorAll("body, body *")].filter((one) =>
+  one.scrollWidth > one.clientWidth && ["auto", "scroll"].includes(getComputedStyle(one).overflowX)
+).map((one) => one.matches("pre, .wide:has(> table)") ? "" : one.outerHTML).filter(Boolean);
 """
-MARKUP = '<img src="nowhere" onerror="document.title = \'taken over\'"> & <b>bold</b>'
-WAITS = (
-    Waiter(pid=1, tid=1, process="python", is_main=True, holds_gil=True, waits_for="at an OpenMP barrier"),
-    Waiter(pid=1, tid=2, process="python", waits_for="for the GIL"),
-)
-DEADLOCK = Evidence(
-    cause=Cause.GIL_VS_OPENMP_BARRIER, threads=WAITS, cycle=(1, 2), detected_after=0.4, cpus_used=0.0
-)
+HAS_OUTLINE = """
+const style = getComputedStyle(document.activeElement);
+return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+"""
 
 
-def record(
-    cell: str, probe: str, verdict: Verdict, evidence: Evidence | None = None, said: str = ""
-) -> Record:
-    attempt = Attempt(
-        verdict=verdict,
-        seconds=0.5,
-        cpu_seconds=0.1,
-        reason=said,
-        output=said,
-        evidence=evidence,
-        metrics={} if evidence else {"seconds": 0.25},
-    )
-    return Record(
-        cell=Cell.parse(f"cp311-{cell}"),
-        probe=probe,
-        verdict=verdict,
-        reason=said,
-        inputs="",
-        measured_at="2026-11-01T00:00:00+00:00",
-        seconds=0.5,
-        attempts=(attempt,),
-    )
+def shown(browser: Browser, view: str) -> None:
+    """Wait until a view has drawn itself; a cell's evidence is loaded last."""
+    browser.wait_for(EVIDENCE if "cell=" in view else "h1")
 
 
-RECORDS = (
-    record("cython0.29.37-scipy1.10.1", "held", Verdict.OK),
-    record("cython0.29.37-scipy1.17.1", "held", Verdict.OK),
-    record("cython3.0.12-scipy1.10.1", "held", Verdict.DEADLOCK, DEADLOCK, "the GIL against a barrier"),
-    record("cython3.0.12-scipy1.17.1", "held", Verdict.FAILED, said=MARKUP),
-    record("cython3.0.12-scipy1.10.1", "released", Verdict.OK),
-)
+def test_a_grid_has_a_sign_and_a_word_for_every_verdict(browser: Browser, address: str) -> None:
+    browser.open(address + "#grid?probe=held")
+    read = browser.text()
+    assert "0.29.37 ✓ ok ✓ ok" in read
+    assert "3.0.12 ⊗ deadlock ! failed (unexpected)" in read
+    assert "Choose a cell" in read
 
 
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    project, folder = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("pages")
-    (project / "matrix.toml").write_text(MATRIX, encoding="utf-8")
-    records = Records.of(project)
-    for one in RECORDS:
-        records.write(one)
-    assert site.write(recorded(project / "matrix.toml"), folder) == len(RECORDS)
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/{site.PAGE}"
-        server.shutdown()
+def test_without_a_part_it_shows_the_first_probe(browser: Browser, address: str) -> None:
+    browser.open(address)
+    assert browser.script("return document.querySelector('#probe').value") == "held"
+    assert "⊗ deadlock" in browser.text("table")
 
 
-@pytest.fixture
-def page(address: str, tmp_path: Path) -> Callable[[str], str]:
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip("there is no Chromium here: install it, on Debian the package chromium")
-
-    def drawn(part: str) -> str:
-        """The document at that part of the page, once it has drawn itself."""
-        done = subprocess.run(
-            [
-                browser,
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                f"--user-data-dir={tmp_path}",
-                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-                "--virtual-time-budget=5000",
-                "--dump-dom",
-                address + part,
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            encoding="utf-8",
-            check=True,
-        )
-        return done.stdout
-
-    return drawn
+def test_a_cell_opens_its_evidence(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#grid?probe=held&cell={HUNG}", shows=EVIDENCE)
+    read = browser.text("#evidence")
+    assert "as expected: tiny#1" in read
+    assert "release the GIL ✓ cures it 1.00" in read
+    circle = browser.wait_for("svg.circle").get_attribute("aria-label")
+    assert circle == "thread 1 (main) waits: at an OpenMP barrier; then thread 2 waits: for the GIL"
 
 
-def text(document: str) -> str:
-    """What a reader reads of it."""
-    return " ".join(re.sub(r"<[^>]*>", " ", document).split())
+def test_a_click_opens_a_cell(browser: Browser, address: str) -> None:
+    browser.open(address)
+    browser.wait_for(OF_HUNG).click()
+    browser.wait_for(EVIDENCE, f"held in {HUNG}")
+    assert browser.wait_for('td.cell a[aria-current="true"]').get_attribute("data-cell") == HUNG
 
 
-def test_a_grid_has_a_sign_and_a_word_for_every_verdict(page: Callable[[str], str]) -> None:
-    shown = text(page("#grid?probe=held"))
-    assert "0.29.37 ✓ ok ✓ ok" in shown
-    assert "3.0.12 ⊗ deadlock ! failed (unexpected)" in shown
-    assert "Choose a cell" in shown
+def test_the_keyboard_alone_opens_a_cell_and_the_focus_stays_on_it(browser: Browser, address: str) -> None:
+    browser.open(address)
+    browser.press_until(Keys.TAB, OF_HUNG)
+    assert browser.script(HAS_OUTLINE)
+    browser.press(Keys.ENTER)
+    browser.wait_for(EVIDENCE, f"held in {HUNG}")
+    assert browser.script("return document.activeElement.dataset.cell") == HUNG
+    assert browser.script(HAS_OUTLINE)
 
 
-def test_without_a_part_it_shows_the_first_probe(page: Callable[[str], str]) -> None:
-    document = page("")
-    assert '<option value="held" selected=""' in document
-    assert "⊗ deadlock" in text(document)
+def test_the_keyboard_chooses_a_probe_and_the_focus_stays_on_the_choice(
+    browser: Browser, address: str
+) -> None:
+    browser.open(address)
+    browser.press_until(Keys.TAB, "#probe")
+    browser.press(Keys.ARROW_DOWN)
+    browser.wait_for("caption", "released")
+    assert browser.script("return document.activeElement.value") == "released"
+    browser.press(Keys.ARROW_UP)
+    browser.wait_for("caption", "held")
 
 
-def test_a_cell_opens_its_evidence(page: Callable[[str], str]) -> None:
-    document = page("#grid?probe=held&cell=cp311-cython3.0.12-scipy1.10.1")
-    shown = text(document)
-    assert "as expected: tiny#1" in shown
-    assert (
-        'aria-label="thread 1 (main) waits: at an OpenMP barrier; then thread 2 waits: for the GIL"'
-        in document
-    )
-    assert "release the GIL ✓ cures it 1.00" in shown
-    assert 'aria-current="true"' in document
+def test_a_remedys_link_leads_to_its_cell_and_back_leads_back(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#grid?probe=held&cell={HUNG}", shows=EVIDENCE)
+    browser.wait_for("#evidence a", "released").click()
+    browser.wait_for(EVIDENCE, f"released in {HUNG}")
+    assert browser.text("caption") == "released"
+    browser.driver.back()
+    browser.wait_for(EVIDENCE, f"held in {HUNG}")
+    assert browser.text("caption") == "held"
 
 
-def test_what_a_probe_prints_is_text(page: Callable[[str], str]) -> None:
-    document = page("#grid?probe=held&cell=cp311-cython3.0.12-scipy1.17.1")
-    assert "<img" not in document
-    assert "<b>" not in document
-    assert document.count("&lt;b&gt;bold&lt;/b&gt;") == 2  # the reason and the output
-    assert "taken over" not in re.findall("<title>(.*?)</title>", document)[0]
+def test_after_a_link_that_draws_the_page_anew_the_keyboard_goes_on_in_it(
+    browser: Browser, address: str
+) -> None:
+    browser.open(f"{address}#grid?probe=held&cell={HUNG}", shows=EVIDENCE)
+    browser.press_until(Keys.TAB, "#evidence a")
+    browser.press(Keys.ENTER)
+    browser.wait_for(EVIDENCE, f"released in {HUNG}")
+    assert browser.script("return document.activeElement.id") == "main"
+    browser.press(Keys.TAB)
+    assert browser.script("return document.activeElement.id") == "probe"
 
 
-def test_claims_are_told_with_the_cells_that_decide(page: Callable[[str], str]) -> None:
-    document = page("#claims")
-    assert "✓ confirmed It needs Cython 3. tiny#2" in text(document)
-    assert 'href="#grid?probe=held&amp;cell=cp311-cython3.0.12-scipy1.10.1"' in document
-    assert "release the GIL 1 of 1" in text(document)
+def test_an_address_opens_the_same_view_in_another_window(browser: Browser, address: str) -> None:
+    browser.open(address)
+    browser.wait_for(OF_HUNG).click()
+    browser.wait_for(EVIDENCE, HUNG)
+    copied, seen = browser.driver.current_url, browser.text()
+    with browser.fresh_window():
+        browser.open(copied, shows=EVIDENCE)
+        assert browser.text() == seen
+        assert browser.wait_for('td.cell a[aria-current="true"]').get_attribute("data-cell") == HUNG
 
 
-def test_a_cell_that_nothing_is_known_of_says_so(page: Callable[[str], str]) -> None:
-    shown = text(page("#grid?probe=held&cell=cp311-cython9-scipy9"))
-    assert "Nothing is recorded of held in cp311-cython9-scipy9." in shown
+def test_what_a_probe_prints_is_text(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#grid?probe=held&cell={FAILED}", shows=EVIDENCE)
+    assert browser.text("#evidence").count("<b>bold</b>") == 2  # the reason and the output
+    assert browser.driver.find_elements("css selector", "main img, main b") == []
+    assert "taken over" not in browser.driver.title
+
+
+def test_claims_are_told_with_the_cells_that_decide(browser: Browser, address: str) -> None:
+    browser.open(address + "#claims")
+    read = browser.text()
+    assert "✓ confirmed It needs Cython 3. tiny#2" in read
+    assert "release the GIL 1 of 1" in read
+
+
+def test_a_claim_leads_to_the_cell_that_decides_it(browser: Browser, address: str) -> None:
+    browser.open(address + "#claims")
+    browser.wait_for("main a", HUNG).click()
+    browser.wait_for(EVIDENCE, f"held in {HUNG}")
+    assert browser.wait_for('td.cell a[aria-current="true"]').get_attribute("data-cell") == HUNG
+
+
+def test_a_cell_that_nothing_is_known_of_says_so(browser: Browser, address: str) -> None:
+    browser.open(address + "#grid?probe=held&cell=cp311-cython9-scipy9")
+    browser.wait_for("#evidence", "Nothing is recorded of held in cp311-cython9-scipy9.")
+
+
+# Every view
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_has_no_error_and_asks_no_other_machine(browser: Browser, address: str, view: str) -> None:
+    browser.open(address + view)
+    shown(browser, view)
+    asked = [urlsplit(one) for one in browser.requests()]
+    assert {one.netloc for one in asked if one.scheme != "data"} == {urlsplit(address).netloc}
+    assert browser.errors() == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_on_a_phone_only_tables_and_what_was_printed_scroll_sideways(
+    browser: Browser, address: str, view: str
+) -> None:
+    browser.is_shown_as(size=PHONE)
+    browser.open(address + view)
+    shown(browser, view)
+    # Not innerWidth: a phone makes that as wide as what it has to show.
+    assert browser.script("return document.scrollingElement.scrollWidth") <= PHONE[0]
+    assert browser.script(SCROLLS_SIDEWAYS) == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_view_has_no_barrier_that_axe_knows(
+    browser: Browser, address: str, view: str, scheme: str, size: tuple[int, int]
+) -> None:
+    browser.is_shown_as(size=size, scheme=scheme)
+    browser.open(address + view)
+    shown(browser, view)
+    assert browser.script("return matchMedia(`(prefers-color-scheme: ${arguments[0]})`).matches", scheme)
+    assert browser.violations() == {}
+
+
+def test_axe_finds_a_barrier_where_there_is_one(browser: Browser, address: str) -> None:
+    browser.open(address)
+    browser.script("document.querySelector('#title').style.color = '#eee'")
+    browser.script("document.querySelector('label').replaceWith(document.querySelector('#probe'))")
+    assert set(browser.violations()) == {"color-contrast", "select-name"}

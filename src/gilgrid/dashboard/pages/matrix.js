@@ -30,6 +30,15 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
+// Replaces what is in a place. Focus on what is gone goes to what has its id now, or else to the page's beginning.
+function fill(place, ...children) {
+  const focused = document.activeElement;
+  place.replaceChildren(...children);
+  if (focused && !focused.isConnected) {
+    (document.getElementById(focused.id) || document.getElementById("main")).focus({ preventScroll: true });
+  }
+}
+
 function address() {
   const [page, query] = location.hash.slice(1).split("?");
   return { page: page || "grid", wanted: new URLSearchParams(query) };
@@ -62,7 +71,7 @@ function draw() {
   }
   if (page === "claims") {
     document.title = `Claims: ${matrix.title}`;
-    main.replaceChildren(...claims());
+    fill(main, ...claims());
   } else {
     drawGrid(main, wanted);
   }
@@ -78,7 +87,8 @@ function drawGrid(main, wanted) {
   // The grid stays as it is while one looks at its cells: focus and scroll position are kept.
   const key = `${grid.probe} ${grid.group}`;
   if (shown !== key) {
-    main.replaceChildren(
+    fill(
+      main,
       element("h1", {}, "Compatibility"),
       chooser(grid),
       element("div", { class: "wide" }, table(grid)),
@@ -185,19 +195,20 @@ function legend(grid) {
 async function drawEvidence(probe, cell) {
   const section = document.getElementById("evidence");
   if (!cell) {
-    section.replaceChildren(element("p", { class: "note" }, "Choose a cell to see what was found there."));
+    fill(section, element("p", { class: "note" }, "Choose a cell to see what was found there."));
     return;
   }
+  const asked = location.hash;
   let found = null;
   try {
     found = await load(`matrix/${encodeURIComponent(cell)}/${encodeURIComponent(probe)}.json`);
   } catch (error) {
-    section.replaceChildren(element("p", {}, `Nothing is recorded of ${probe} in ${cell}.`));
+    // Said below, unless something else is asked for by now.
+  }
+  if (location.hash !== asked) {
     return;
   }
-  if (address().wanted.get("cell") === cell) {
-    section.replaceChildren(...evidence(found));
-  }
+  fill(section, ...(found ? evidence(found) : [element("p", {}, `Nothing is recorded of ${probe} in ${cell}.`)]));
 }
 
 function evidence(found) {
@@ -267,7 +278,7 @@ function remedies(tried) {
       element("td", {}, element("a", { href: link("grid", { probe: one.probe, cell: one.cell }) }, one.probe)),
     ),
   );
-  return wide(["remedy", "", "price, over the cheapest cure's", "shown by"], rows);
+  return wide(["remedy", "result", "price, over the cheapest cure's", "shown by"], rows);
 }
 
 function checks(made) {
@@ -280,7 +291,7 @@ function checks(made) {
       element("td", {}, one.detail),
     ),
   );
-  return wide(["check", "", "detail"], rows);
+  return wide(["check", "result", "detail"], rows);
 }
 
 function wide(head, rows) {
@@ -319,7 +330,7 @@ function claims() {
       ),
     ),
   );
-  const parts = [element("h1", {}, "Claims"), wide(["", "claim", "decided by"], rows)];
+  const parts = [element("h1", {}, "Claims"), wide(["result", "claim", "decided by"], rows)];
   if (matrix.remedies) {
     const { title, header, rows: tried } = matrix.remedies;
     parts.push(
