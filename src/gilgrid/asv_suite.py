@@ -122,7 +122,7 @@ class Suite:
             Item(benchmark=benchmark, index=index, parameters=", ".join(map(_plain, chosen)))
             for name, benchmark in sorted(known.items())
             for index, chosen in enumerate(itertools.product(*benchmark["params"]))
-            if index in known.benchmark_selection.get(name, {index})
+            if index in (known.benchmark_selection.get(name) or {index})
         ]
 
     def measure(self, item: Item, there: Installed) -> Turn:
@@ -185,6 +185,10 @@ class _InCell:
         """As asv calls it."""
         names = ("name", "params_str", "profile_path", "result_file_name")
         return self.run_script("run", [args[name] for name in names], timeout, Path(cwd))
+
+    def interrupt(self) -> None:
+        """What asv calls at Ctrl-C, of which it would make an error of its own."""
+        raise KeyboardInterrupt
 
     def run_script(self, what: str, args: Sequence[str], timeout: float, cwd: Path) -> tuple[str, int]:
         """One of the commands of asv's script."""
