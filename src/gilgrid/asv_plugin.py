@@ -17,12 +17,12 @@ from asv.console import log
 from asv.environment import Environment, EnvironmentUnavailable
 from asv.publishing import OutputPublisher
 
-from gilgrid import asv_process, benchmarked, checkouts, config, files
+from gilgrid import asv_process, asv_results, benchmarked, checkouts, config, files
 from gilgrid.dashboard import offline, site
 from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, UnavailableError
 from gilgrid.model import Verdict
 from gilgrid.recorded import recorded
-from gilgrid.records import FOLDER, Records
+from gilgrid.records import Records
 from gilgrid.workshop import Workshop
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         return done.output, done.code
 
     def _keep(self, commit: str, name: str, there: Installed, attempt: Attempt) -> None:
-        records = Records(folder=self._folder / FOLDER / "benchmarks" / commit)
+        records = benchmarked.records(self._folder, commit)
         if attempt.verdict is Verdict.OK:
             records.path(there.cell, name).unlink(missing_ok=True)
             self.kept.pop((self.name, name), None)
@@ -156,13 +156,21 @@ class Compatibility(OutputPublisher):  # type: ignore[misc]  # as above
 
     @classmethod
     def publish(cls, conf: Any, *_: Any) -> None:
-        """Write the pages of the matrix, if it has records, and have asv's take nothing from elsewhere."""
-        try:
-            count = site.write(recorded(Path.cwd() / "matrix.toml"), Path(conf.html_dir))
-            log.info(f"{count} records of the matrix")
-        except MistakesError as nothing:
-            log.warning(str(nothing))
-        for url in offline.install(Path(conf.html_dir)):
+        """Write the pages of the matrix, and have asv's take nothing from elsewhere."""
+        results, pages = Path(conf.results_dir), Path(conf.html_dir)
+        with _as_asv_has_it():
+            of = recorded(Path.cwd() / "matrix.toml", may_be_none=True)
+        for warning in of.warnings:
+            log.warning(warning)
+        count = site.write(
+            of,
+            pages,
+            samples=asv_results.samples(of.matrix, results),
+            failed=benchmarked.failed(of.matrix.project),
+            parameters=asv_results.parameters(results),
+        )
+        log.info(f"{count} records of the matrix")
+        for url in offline.install(pages):
             log.warning(f"the pages take {url} from the network: gilgrid has no copy of it")
 
 

@@ -16,6 +16,7 @@ from asv import config, environment, repo, runner, util
 from asv.benchmarks import Benchmarks
 
 from gilgrid import asv_process, checkouts
+from gilgrid.asv_results import plain
 from gilgrid.comparison import Turn
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.model import Verdict
@@ -119,7 +120,7 @@ class Suite:
         if not known:
             raise MistakesError([f"no benchmark matches {', '.join(regex)}"])
         return [
-            Item(benchmark=benchmark, index=index, parameters=", ".join(map(_plain, chosen)))
+            Item(benchmark=benchmark, index=index, parameters=", ".join(map(plain, chosen)))
             for name, benchmark in sorted(known.items())
             for index, chosen in enumerate(itertools.product(*benchmark["params"]))
             if index in (known.benchmark_selection.get(name) or {index})
@@ -208,11 +209,6 @@ def _value(found: Any, index: int) -> float | None:
     value = min(samples) if samples else found.result[index]
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number else None
-
-
-def _plain(parameter: str) -> str:
-    """A parameter as asv has it, the ``repr`` of a string without its quotation marks."""
-    return parameter.strip("'\"")
 
 
 def human(value: float, unit: str) -> str:

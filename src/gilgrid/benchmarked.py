@@ -13,6 +13,7 @@ from gilgrid.errors import MistakesError
 from gilgrid.model import Cell, Coordinate, Record
 from gilgrid.pins import Pins, build_pins, input_pins, run_pins
 from gilgrid.recording import circumstances, ran_with
+from gilgrid.records import FOLDER, Records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +100,17 @@ def install(
     if build is None:
         build = builds.obtain(recipe, key, environments.obtain(build_pins(matrix, there, cell)))
     return Installed(cell=cell, environment=environment, build=build)
+
+
+def records(project: Path, commit: str) -> Records:
+    """Where what did not end well at a commit is kept."""
+    return Records(folder=project / FOLDER / "benchmarks" / commit)
+
+
+def failed(project: Path) -> list[tuple[str, Record]]:
+    """All of it, each with its commit."""
+    commits = sorted((project / FOLDER / "benchmarks").glob("*"))
+    return [(commit.name, one) for commit in commits for one in records(project, commit.name).read_all()]
 
 
 def record(name: str, there: Installed, of: Attempt) -> Record:

@@ -36,14 +36,14 @@ class Recorded:
     warnings: tuple[str, ...]
 
 
-def recorded(path: Path) -> Recorded:
-    """Read the records beside a ``matrix.toml``. Raises ``MistakesError`` where there is none of it."""
+def recorded(path: Path, *, may_be_none: bool = False) -> Recorded:
+    """Read the records beside a ``matrix.toml``. Raises ``MistakesError`` if none is, unless that may be."""
     matrix = config.load(path)
     records = Records.of(matrix.project)
     found = {(record.cell, record.probe): record for record in records.read_all()}
     whole = plan(matrix, {subject.name: _cells(matrix, subject, found) for subject in matrix.subjects})
     of_plan = Plan(cells=whole.cells, jobs=tuple(job for job in whole.jobs if (job.cell, job.probe) in found))
-    if not of_plan.jobs:
+    if not of_plan.jobs and not may_be_none:
         sentence = f"no record in {records.folder} is of this matrix: gilgrid run makes them"
         raise MistakesError([*records.warnings, sentence])
     return Recorded(

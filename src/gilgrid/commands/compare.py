@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 
 from gilgrid import benchmarked, comparison, config, files, guard, sides
+from gilgrid.commands.extras import needs_asv
 from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.comparison import Case
 from gilgrid.config_subjects import moved
-from gilgrid.errors import BuildFailedError, ExitCode, MistakesError, UnavailableError
+from gilgrid.errors import BuildFailedError, ExitCode, UnavailableError
 from gilgrid.model import Verdict
 from gilgrid.plan import Plan, plan
 from gilgrid.records import FOLDER, Records
@@ -52,10 +53,8 @@ class _Comparison:
 
 def command(options: argparse.Namespace) -> ExitCode:
     """Measure both sides in turns and print what differs by more than the noise."""
-    try:
+    with needs_asv():
         from gilgrid.asv_suite import Suite, human  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError as error:
-        raise MistakesError([f"{error.name} is not installed; pip install 'gilgrid[asv]'"]) from None
     names = (options.before, options.after)
     matrix = config.load(options.matrix.resolve())
     records = Records.of(matrix.project)

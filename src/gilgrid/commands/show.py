@@ -6,7 +6,8 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from gilgrid import asv_results, expectations
+from gilgrid import expectations
+from gilgrid.commands.extras import needs_asv
 from gilgrid.errors import ExitCode, MistakesError
 from gilgrid.recorded import recorded
 from gilgrid.records import all_to_json
@@ -65,6 +66,8 @@ def _text(form: str, matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[
         case "svg":
             return svg(matrix, judged)
         case "asv":
+            with needs_asv():
+                from gilgrid import asv_results  # noqa: PLC0415 - an extra
             return "\n".join([*asv_results.write(matrix, records, matrix.project / "asv.conf.json"), ""])
         case _:
             return all_to_json(records) + "\n"
