@@ -31,6 +31,18 @@ const style = getComputedStyle(document.activeElement);
 return style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
 """
 
+# Keeps an answer back until `release` is called, which calls back once the page has had time to draw it.
+HOLD_BACK = """
+const [name, fetched] = [arguments[0], window.fetch];
+window.fetch = (path) => path.includes(name) ? new Promise((answer) => {
+  window.release = async (done) => {
+    const found = await (await fetched(path)).json();
+    answer({ ok: true, json: () => found });
+    setTimeout(done);
+  };
+}) : fetched(path);
+"""
+
 
 def shown(browser: Browser, view: str) -> None:
     """Wait until a view has drawn itself; a cell's evidence is loaded last."""
@@ -146,6 +158,19 @@ def test_a_claim_leads_to_the_cell_that_decides_it(browser: Browser, address: st
 def test_a_cell_that_nothing_is_known_of_says_so(browser: Browser, address: str) -> None:
     browser.open(address + "#grid?probe=held&cell=cp311-cython9-scipy9")
     browser.wait_for("#evidence", "Nothing is recorded of held in cp311-cython9-scipy9.")
+
+
+def test_evidence_that_comes_late_does_not_replace_what_was_asked_for_since(
+    browser: Browser, address: str
+) -> None:
+    browser.open(address)
+    browser.script(HOLD_BACK, "held.json")
+    browser.script("location.hash = arguments[0]", f"#grid?probe=held&cell={HUNG}")
+    browser.wait_until("return Boolean(window.release)")
+    browser.script("location.hash = arguments[0]", f"#grid?probe=unknown&cell={HUNG}")
+    browser.wait_for("#evidence", "Nothing is recorded of unknown")
+    browser.driver.execute_async_script("release(arguments[0])")
+    assert browser.text("#evidence") == f"Nothing is recorded of unknown in {HUNG}."
 
 
 # Every view
