@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
@@ -21,7 +22,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 from gilgrid.dashboard import site
 from gilgrid.recorded import recorded
-from tests.browser.records import MATRIX, RECORDS, write
+from tests.browser.records import FAILED, MATRIX, PARAMETERS, RECORDS, SAMPLES, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,6 +198,10 @@ def serve() -> Iterator[Callable[[Path], str]]:
 def address(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
     """The page of a small matrix."""
     project, folder = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("pages")
-    write(project, MATRIX, RECORDS)
-    assert site.write(recorded(project / "matrix.toml"), folder) == len(RECORDS)
+    log = project / "build.log"
+    log.write_text("cc -O2 <all of it>", encoding="utf-8")
+    write(project, MATRIX, [replace(one, build_log=str(log)) for one in RECORDS])
+    of = recorded(project / "matrix.toml")
+    written = site.write(of, folder, samples=SAMPLES, failed=FAILED, parameters=PARAMETERS)
+    assert written == len(RECORDS)
     return serve(folder) + site.PAGE

@@ -8,6 +8,7 @@ from gilgrid import files
 from gilgrid.evidence import Cause, Evidence, Waiter
 from gilgrid.model import Attempt, Cell, Record, Verdict
 from gilgrid.records import Records, to_json
+from gilgrid.report.versions import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +25,10 @@ versions = ["0.29.37", "3.0.12"]
 
 [axes.scipy]
 versions = ["1.10.1", "1.17.1"]
+
+[[cross]]
+build = { cython = "==3.0.12", scipy = "==1.10.1" }
+run = { scipy = "1.17.1" }
 
 [[probe]]
 name = "held"
@@ -62,7 +67,13 @@ DEADLOCK = Evidence(
 
 
 def record(
-    cell: str, probe: str, verdict: Verdict, evidence: Evidence | None = None, said: str = ""
+    cell: str,
+    probe: str,
+    verdict: Verdict,
+    evidence: Evidence | None = None,
+    *,
+    said: str = "",
+    python: str = "311",
 ) -> Record:
     attempt = Attempt(
         verdict=verdict,
@@ -74,7 +85,7 @@ def record(
         metrics={} if evidence else {"seconds": 0.25},
     )
     return Record(
-        cell=Cell.parse(f"cp311-{cell}"),
+        cell=Cell.parse(f"cp{python}-{cell}"),
         probe=probe,
         verdict=verdict,
         reason=said,
@@ -88,10 +99,33 @@ def record(
 RECORDS = (
     record("cython0.29.37-scipy1.10.1", "held", Verdict.OK),
     record("cython0.29.37-scipy1.17.1", "held", Verdict.OK),
-    record("cython3.0.12-scipy1.10.1", "held", Verdict.DEADLOCK, DEADLOCK, "the GIL against a barrier"),
+    record("cython3.0.12-scipy1.10.1", "held", Verdict.DEADLOCK, DEADLOCK, said="the GIL against a barrier"),
     record("cython3.0.12-scipy1.17.1", "held", Verdict.FAILED, said=MARKUP),
+    record("cython3.0.12-scipy1.10.1-run1.17.1", "held", Verdict.DEADLOCK, DEADLOCK, said="the same"),
     record("cython3.0.12-scipy1.10.1", "released", Verdict.OK),
+    record("cython0.29.37-scipy1.10.1", "held", Verdict.WRONG, python="312"),
 )
+SAMPLES = tuple(
+    Sample(
+        benchmark="suite.time_solve",
+        parameters="callback, 2",
+        unit="seconds",
+        python="3.11",
+        versions={"cython": cython, "scipy": scipy},
+        values=tuple(seconds * noise for noise in (0.98, 1.0, 1.02)),
+    )
+    for cython in ("0.29.37", "3.0.12")
+    for scipy, seconds in (("1.9.3", 0.0031), ("1.10.1", 0.0031), ("1.17.1", 0.001))
+)
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FAILED = (
+    (
+        COMMIT,
+        record("cython3.0.12-scipy1.10.1", "suite.time_hang", Verdict.DEADLOCK, DEADLOCK, said="the GIL"),
+    ),
+    (COMMIT, record("cython3.0.12-scipy1.10.1", "suite.time_solve-1", Verdict.FAILED, said=MARKUP)),
+)
+PARAMETERS = {"suite.time_solve-1": "callback, 4"}
 
 
 def write(project: Path, matrix: str, records: Iterable[Record]) -> None:

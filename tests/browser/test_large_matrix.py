@@ -77,7 +77,7 @@ def large(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]
         project,
         MATRIX,
         (
-            record(f"cython{cython}-scipy{scipy}", probe, Verdict.DEADLOCK, DEADLOCK, output)
+            record(f"cython{cython}-scipy{scipy}", probe, Verdict.DEADLOCK, DEADLOCK, said=output)
             if verdicts.random() < 0.3
             else record(f"cython{cython}-scipy{scipy}", probe, Verdict.OK, said=output)
             for cython, scipy, probe in product(CYTHONS, SCIPYS, PROBES)

@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
 
 from gilgrid.dashboard import site
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.records import COMMIT
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Browser
@@ -20,7 +22,15 @@ FAILED = "cp311-cython3.0.12-scipy1.17.1"
 OF_HUNG = f'td.cell a[data-cell="{HUNG}"]'
 EVIDENCE = "#evidence h2"
 NAVIGATION = re.findall(r'href="(#\w+)"', (site.PAGES / site.PAGE).read_text(encoding="utf-8"))
-VIEWS = (*NAVIGATION, f"#grid?probe=held&cell={HUNG}", f"#grid?probe=held&cell={FAILED}")
+FAILED_BENCHMARK = f"#failed?commit={COMMIT}&cell={HUNG}&benchmark=suite.time_hang"
+VIEWS = (
+    *NAVIGATION,
+    f"#grid?probe=held&cell={HUNG}",
+    f"#grid?probe=held&cell={FAILED}",
+    "#grid?probe=held&run=1.17.1",
+    "#versions?benchmark=released",
+    FAILED_BENCHMARK,
+)
 SCROLLS_SIDEWAYS = """
 return [...document.querySelectorAll("body, body *")].filter((one) =>
   one.scrollWidth > one.clientWidth && ["auto", "scroll"].includes(getComputedStyle(one).overflowX)
@@ -46,7 +56,12 @@ window.fetch = (path) => path.includes(name) ? new Promise((answer) => {
 
 def shown(browser: Browser, view: str) -> None:
     """Wait until a view has drawn itself; a cell's evidence is loaded last."""
-    browser.wait_for(EVIDENCE if "cell=" in view else "h1")
+    browser.wait_for(EVIDENCE if "cell=" in view else "svg.chart" if "versions" in view else "h1")
+
+
+def choose(browser: Browser, choice: str, text: str) -> None:
+    """As a mouse does in a list."""
+    Select(browser.wait_for(choice)).select_by_visible_text(text)
 
 
 def test_a_grid_has_a_sign_and_a_word_for_every_verdict(browser: Browser, address: str) -> None:
@@ -105,10 +120,10 @@ def test_a_remedys_link_leads_to_its_cell_and_back_leads_back(browser: Browser, 
     browser.open(f"{address}#grid?probe=held&cell={HUNG}", shows=EVIDENCE)
     browser.wait_for("#evidence a", "released").click()
     browser.wait_for(EVIDENCE, f"released in {HUNG}")
-    assert browser.text("caption") == "released"
+    assert browser.text("caption") == "released, Python 3.11"
     browser.driver.back()
     browser.wait_for(EVIDENCE, f"held in {HUNG}")
-    assert browser.text("caption") == "held"
+    assert browser.text("caption") == "held, Python 3.11"
 
 
 def test_after_a_link_that_draws_the_page_anew_the_keyboard_goes_on_in_it(
@@ -171,6 +186,82 @@ def test_evidence_that_comes_late_does_not_replace_what_was_asked_for_since(
     browser.wait_for("#evidence", "Nothing is recorded of unknown")
     browser.driver.execute_async_script("release(arguments[0])")
     assert browser.text("#evidence") == f"Nothing is recorded of unknown in {HUNG}."
+
+
+def test_a_grid_is_of_the_python_and_the_run_time_version_that_are_chosen(
+    browser: Browser, address: str
+) -> None:
+    browser.open(address + "#grid?probe=held")
+    assert browser.text("thead") == "cython \\ scipy 1.10.1 1.17.1 1.10.1 → 1.17.1"
+    choose(browser, "#run", "1.17.1")
+    browser.wait_until("return document.querySelectorAll('thead th').length === 3")
+    assert browser.text("thead") == "cython \\ scipy 1.17.1 1.10.1 → 1.17.1"
+    assert "3.0.12 ! failed (unexpected) ⊗ deadlock" in browser.text("table")
+    choose(browser, "#group", "3.12")
+    browser.wait_for("table", "≠ wrong")
+    assert "group=Python+3.12&run=1.17.1" in browser.driver.current_url
+
+
+def test_what_a_remedy_makes_of_a_probe_has_evidence_and_no_grid(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#grid?probe=held%2Bother&cell={HUNG}")
+    browser.wait_for("#evidence", f"Nothing is recorded of held+other in {HUNG}.")
+    assert "held+other has no grid" in browser.text()
+    assert browser.script("return document.querySelector('#probe').value") == "held+other"
+    choose(browser, "#probe", "held")
+    browser.wait_for("caption", "held")
+
+
+def test_a_screen_reader_is_told_what_has_come_and_not_all_of_it(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#grid?probe=held&cell={HUNG}", shows=EVIDENCE)
+    said = browser.script("return document.querySelector('[role=status]').textContent")
+    assert said == f"held in {HUNG}: deadlock. What was found is below."
+
+
+def test_a_cell_shows_the_output_of_its_build(browser: Browser, address: str) -> None:
+    browser.open(f"{address}#grid?probe=held&cell={HUNG}", shows=EVIDENCE)
+    browser.wait_for("#evidence a", "its whole output").click()
+    browser.wait_for("pre", "cc -O2 <all of it>")
+    browser.driver.back()
+    browser.wait_for(EVIDENCE, f"held in {HUNG}")
+
+
+def test_versions_are_told_with_their_steps(browser: Browser, address: str) -> None:
+    browser.open(address + "#versions", shows="svg.chart")
+    read = browser.text()
+    assert "suite.time_solve (callback, 2) over scipy" in read
+    assert "with 1.9.3 1.10.1 1.17.1" in read
+    assert "Python 3.11, cython 0.29.37 3.1 ms 3.1 ms 1 ms ▼ 3.1 times faster" in read
+    assert "scipy 1.17.1: 3.1 times faster suite.time_solve (callback, 2) 2 of 2" in read
+    assert len(browser.driver.find_elements("css selector", "svg.chart path.line")) == 2
+
+
+def test_a_benchmark_and_a_dependency_are_chosen_and_are_in_the_address(
+    browser: Browser, address: str
+) -> None:
+    browser.open(address + "#versions", shows="svg.chart")
+    choose(browser, "#axis", "cython")
+    browser.wait_for("h2", "suite.time_solve (callback, 2) over cython")
+    choose(browser, "#benchmark", "held")
+    browser.wait_for("h2", "held (seconds) over cython")
+    copied, seen = browser.driver.current_url, browser.text()
+    with browser.fresh_window():
+        browser.open(copied, shows="svg.chart")
+        assert browser.text() == seen
+    browser.driver.back()
+    browser.wait_for("h2", "suite.time_solve (callback, 2) over cython")
+
+
+def test_a_benchmark_that_failed_opens_its_evidence(browser: Browser, address: str) -> None:
+    browser.open(address + "#failed")
+    read = browser.text()
+    assert "suite.time_hang ⊗ deadlock cp311-cython3.0.12-scipy1.10.1 01234567 the GIL" in read
+    assert "suite.time_solve(callback, 4) ! failed" in read
+    browser.wait_for("main a", "suite.time_hang").click()
+    browser.wait_for(EVIDENCE, f"suite.time_hang in {HUNG} at 01234567")
+    assert f"asv run --bench suite.time_hang {COMMIT}^!" in browser.text("#evidence")
+    assert browser.wait_for("svg.circle").is_displayed()
+    browser.driver.back()
+    browser.wait_until("return !document.querySelector('#evidence h2')")
 
 
 # Every view

@@ -29,13 +29,14 @@ export function claims(matrix) {
       ),
     ),
   );
-  const parts = [element("h1", {}, "Claims"), wide(["result", "claim", "decided by"], rows)];
+  const parts = [element("h1", {}, "Claims"), wide("Claims", ["result", "claim", "decided by"], rows)];
   if (matrix.remedies) {
     const { title, header, rows: tried } = matrix.remedies;
     parts.push(
       element("h1", {}, "Remedies"),
       element("p", { class: "note" }, title),
       wide(
+        "Remedies",
         header,
         tried.map((row) =>
           element(

@@ -59,14 +59,15 @@ export function badge(name) {
   return element("span", { class: `badge ${name}` }, ...verdict(name));
 }
 
-export function wide(head, rows) {
+// A table that scrolls sideways where it must, by keyboard too.
+export function wide(label, head, rows) {
   const heading = element(
     "tr",
     {},
     head.map((text) => element("th", { scope: "col" }, text)),
   );
   const table = element("table", {}, element("thead", {}, heading), element("tbody", {}, rows));
-  return element("div", { class: "wide" }, table);
+  return element("div", { class: "wide", role: "region", "aria-label": label, tabindex: "0" }, table);
 }
 
 // A choice with a label; what is chosen becomes part of the address.
@@ -108,4 +109,12 @@ export function human(value, unit) {
     return `${Number((value / 2 ** 20).toPrecision(3))} MiB`;
   }
   return `${Number(value.toPrecision(3))}${unit ? ` ${unit}` : ""}`;
+}
+
+// The place for evidence, and a line that says to a screen reader what has come there, which may be long.
+export function placeOfEvidence() {
+  return [
+    element("p", { id: "status", role: "status", class: "unseen" }),
+    element("section", { id: "evidence" }),
+  ];
 }

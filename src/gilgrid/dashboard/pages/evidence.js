@@ -13,6 +13,10 @@ export async function drawEvidence(path, otherwise) {
   }
   if (location.hash === asked) {
     fill(section, ...(found ? evidence(found) : [element("p", {}, otherwise)]));
+    const said = found
+      ? `${found.probe} in ${found.cell}: ${found.verdict}. What was found is below.`
+      : otherwise;
+    document.getElementById("status").textContent = said;
   }
 }
 
@@ -106,7 +110,7 @@ function remedies(tried) {
       ),
     ),
   );
-  return wide(["remedy", "result", "price, over the cheapest cure's", "shown by"], rows);
+  return wide("Remedies", ["remedy", "result", "price, over the cheapest cure's", "shown by"], rows);
 }
 
 function checks(made) {
@@ -119,5 +123,5 @@ function checks(made) {
       element("td", {}, one.detail),
     ),
   );
-  return wide(["check", "result", "detail"], rows);
+  return wide("Checks", ["check", "result", "detail"], rows);
 }

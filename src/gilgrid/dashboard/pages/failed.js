@@ -1,6 +1,6 @@
 // The benchmarks that did not end well: of those asv's own pages know only that there is no value.
 
-import { badge, element, fill, link, wide } from "./dom.js";
+import { badge, element, fill, link, placeOfEvidence, wide } from "./dom.js";
 import { drawEvidence } from "./evidence.js";
 
 export function drawFailed(main, wanted, failed) {
@@ -27,8 +27,8 @@ export function drawFailed(main, wanted, failed) {
   fill(
     main,
     ...parts,
-    wide(["benchmark", "verdict", "cell", "commit", "reason"], rows),
-    element("section", { id: "evidence", "aria-live": "polite" }),
+    wide("Failed benchmarks", ["benchmark", "verdict", "cell", "commit", "reason"], rows),
+    ...placeOfEvidence(),
   );
   if (benchmark) {
     const path = ["matrix/benchmarks", ...[commit, cell, benchmark].map(encodeURIComponent)].join("/");

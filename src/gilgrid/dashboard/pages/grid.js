@@ -1,6 +1,6 @@
 // The grid of one probe, and the evidence behind the cell that is chosen in it.
 
-import { badge, choice, element, fill, link, verdict } from "./dom.js";
+import { badge, choice, element, fill, link, placeOfEvidence, unique, verdict } from "./dom.js";
 import { drawEvidence } from "./evidence.js";
 
 const RUNS_WITH = " → ";
@@ -17,9 +17,11 @@ export function drawGrid(main, wanted, matrix) {
     );
     return;
   }
-  const ofProbe = grids.filter((grid) => grid.probe === wanted.get("probe"));
+  const asked = wanted.get("probe") || grids[0].probe;
+  const ofProbe = grids.filter((grid) => grid.probe === asked);
   const named = ofProbe.find((grid) => grid.group === (wanted.get("group") || "")) || ofProbe[0];
-  const grid = named || grids[0];
+  // What a remedy makes of a probe has evidence, and no grid of its own.
+  const grid = named || { probe: asked, group: "", rows: [], columns: [], cells: [] };
   const run = wanted.get("run") || "";
   const cell = wanted.get("cell");
   document.title = `${grid.probe}: ${matrix.title}`;
@@ -30,9 +32,15 @@ export function drawGrid(main, wanted, matrix) {
       main,
       element("h1", {}, "Compatibility"),
       chooser(grids, grid, run),
-      element("div", { class: "wide" }, table(grid, run)),
+      named
+        ? element("div", { class: "wide" }, table(grid, run))
+        : element(
+            "p",
+            { class: "note" },
+            `${asked} has no grid: it was tried as a remedy where another hangs.`,
+          ),
       legend(grid, matrix),
-      element("section", { id: "evidence", "aria-live": "polite" }),
+      ...placeOfEvidence(),
     );
     shown = key;
   }
@@ -43,10 +51,9 @@ export function drawGrid(main, wanted, matrix) {
       one.removeAttribute("aria-current");
     }
   }
-  const probe = wanted.get("probe") || grid.probe;
   if (cell) {
-    const path = `matrix/${encodeURIComponent(cell)}/${encodeURIComponent(probe)}.json`;
-    drawEvidence(path, `Nothing is recorded of ${probe} in ${cell}.`);
+    const path = `matrix/${encodeURIComponent(cell)}/${encodeURIComponent(asked)}.json`;
+    drawEvidence(path, `Nothing is recorded of ${asked} in ${cell}.`);
   } else {
     const hint = element("p", { class: "note" }, "Choose a cell to see what was found there.");
     fill(document.getElementById("evidence"), hint);
@@ -68,6 +75,9 @@ function chooser(grids, grid, run) {
         .map(([probe]) => element("option", { value: probe, selected: probe === grid.probe }, probe)),
     ),
   );
+  if (!probes.some(([probe]) => probe === grid.probe)) {
+    options.unshift(element("option", { value: grid.probe, selected: true }, grid.probe));
+  }
   const ofProbe = element("select", { id: "probe" }, options);
   const to = (wanted) => {
     location.hash = link("grid", { probe: grid.probe, group: grid.group, run, ...wanted });

@@ -103,7 +103,7 @@ function numbers(shown, versions) {
       }),
     );
   });
-  return wide(["with", ...versions], rows);
+  return wide("The numbers", ["with", ...versions], rows);
 }
 
 function allSteps(found) {
@@ -125,7 +125,7 @@ function allSteps(found) {
   return [
     element("h2", {}, "Steps"),
     ...(rows.length
-      ? [element("p", { class: "note" }, note), wide(["step", "benchmark", "seen in lines"], rows)]
+      ? [element("p", { class: "note" }, note), wide("Steps", ["step", "benchmark", "seen in lines"], rows)]
       : [element("p", {}, "No benchmark has a step between two versions.")]),
   ];
 }

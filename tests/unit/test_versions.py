@@ -1,0 +1,76 @@
+"""Lines over versions, and what is a step in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gilgrid.dashboard.steps import detect
+from gilgrid.report.versions import Line, Sample, lines, to_json
+
+
+def samples(values: dict[str, tuple[float, ...]], unit: str = "seconds", **others: str) -> list[Sample]:
+    return [
+        Sample(
+            benchmark="b",
+            parameters="",
+            unit=unit,
+            python="3.11",
+            versions={"scipy": version, **others},
+            values=of,
+        )
+        for version, of in values.items()
+    ]
+
+
+def only(found: list[Line]) -> Line:
+    (line,) = found
+    return line
+
+
+def steps(values: dict[str, tuple[float, ...]]) -> list[tuple[str, float]]:
+    return [(step.version, round(step.ratio, 2)) for step in only(lines(samples(values), detect)).steps]
+
+
+def test_versions_are_in_their_own_order() -> None:
+    found = only(lines(samples({"1.10.1": (1,), "1.9.3": (1,)}), detect))
+    assert list(found.points) == ["1.9.3", "1.10.1"]
+    assert found.others == "Python 3.11"
+
+
+def test_one_version_is_no_line_and_what_was_not_measured_no_point() -> None:
+    assert lines(samples({"1.9.3": (1,), "1.10.1": ()}), detect) == []
+
+
+def test_a_level_from_a_version_on_is_a_step() -> None:
+    assert steps({"1": (3.0, 3.1, 2.9), "2": (3.0, 3.1, 3.0), "3": (1.0, 1.0, 1.1)}) == [("3", 0.33)]
+    assert steps({"1": (1.0, 1.0), "2": (2.0, 2.1), "3": (4.0, 4.1)}) == [("2", 2.05), ("3", 1.98)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"1": (1.0, 1.02, 0.98), "2": (1.01, 1.0, 1.03)},
+        {"1": (1.0, 1.0, 1.0), "2": (1.05, 1.05, 1.05)},  # a step, too small to be told
+        {"1": (1.0, 1.0, 1.0), "2": (1.0, 9.0, 9.0, 1.0, 1.0)},  # disturbed while it ran
+        {"1": (1.0, 5.0, 1.0, 5.0), "2": (5.0, 1.0, 5.0, 5.0)},
+        {"1": (0.0, 0.0), "2": (1.0, 1.0)},  # no ratio
+    ],
+)
+def test_what_is_noise_is_no_step(values: dict[str, tuple[float, ...]]) -> None:
+    assert steps(values) == []
+
+
+def told(unit: str) -> dict[str, Any]:
+    more = samples({"1.9": (4.0, 4.0), "1.10": (1.0, 1.0)}, unit, cython="3.0")
+    same = samples({"1.9": (4.0, 4.0), "1.10": (4.0, 4.0)}, unit, cython="3.1")
+    return to_json(lines([*more, *same], detect))
+
+
+def test_steps_of_all_lines_are_told_together() -> None:
+    (step,) = [step for step in told("seconds")["steps"] if step["axis"] == "scipy"]
+    assert step["text"] == "scipy 1.10: 4.0 times faster"
+    assert (step["lines"], step["of"]) == (1, 2)
+    (step,) = [step for step in told("bytes")["steps"] if step["axis"] == "cython"]
+    assert step["text"] == "cython 3.1: 4.0 times larger"
