@@ -50,9 +50,9 @@ class Solve(_Batch):
 
 
 class Memory(_Batch):
-    """A solution of 256 MiB."""
+    """A solution of 64 MiB."""
 
-    eigenvalues = 262144
+    eigenvalues = 65536
     params: ClassVar = ([name for name in HEALTHY if name != "threads-python"], [128], [2])
 
     def peakmem_batch(self, binding: str, order: int, threads: int) -> None:
@@ -60,4 +60,4 @@ class Memory(_Batch):
         del order
         self.solve(binding, threads)
 
-    peakmem_batch.pretty_name = "Memory with a solution of 256 MiB"  # type: ignore[attr-defined]
+    peakmem_batch.pretty_name = "Memory with a solution of 64 MiB"  # type: ignore[attr-defined]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,11 +34,14 @@ class Installed:
     cell: Cell
     environment: Environment
     build: Build
+    source: Path | None
+    """The folder that it was built from; None where that is no folder."""
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables of a command that imports it."""
-        return self.environment.variables(self.build.site)
+        """The environment variables of a benchmark: to import it, and to find its source and gilgrid."""
+        found = {"GILGRID_SUBJECT": str(self.source)} if self.source else {}
+        return {**self.environment.variables(self.build.site), **found, "GILGRID_PYTHON": sys.executable}
 
 
 def place(matrix: Matrix, python: str, versions: Mapping[str, str]) -> tuple[Subject, Cell]:
@@ -99,7 +103,7 @@ def install(
     build = builds.existing(key)
     if build is None:
         build = builds.obtain(recipe, key, environments.obtain(build_pins(matrix, there, cell)))
-    return Installed(cell=cell, environment=environment, build=build)
+    return Installed(cell=cell, environment=environment, build=build, source=there.folder)
 
 
 def records(project: Path, commit: str) -> Records:
