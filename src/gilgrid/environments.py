@@ -238,8 +238,9 @@ def _read(marker: Path) -> Environment | None:
 
 
 def _stands(folder: Path, versions: Mapping[str, str]) -> bool:
-    found = [name for site in folder.glob("lib/python*/site-packages") for name in recorded(site)]
-    return (folder / "bin" / "python").exists() and versions.keys() <= set(found)
+    """Whether all of it is there, in the versions that it had when it was made."""
+    found = [both for site in folder.glob("lib/python*/site-packages") for both in recorded(site).items()]
+    return (folder / "bin" / "python").exists() and {*versions.items()} <= {*found}
 
 
 def _reason(output: str) -> str:

@@ -25,11 +25,12 @@ def installed(site: Path) -> dict[str, str]:
     }
 
 
-def recorded(site: Path) -> set[str]:
-    """The distributions that have a list of their files, as each has; a look that costs next to nothing."""
+def recorded(site: Path) -> dict[str, str]:
+    """Version by distribution with a list of its files, as each has; a look that costs next to nothing."""
     # https://packaging.python.org/en/latest/specifications/recording-installed-packages/
-    records = site.glob("*.dist-info/RECORD")
-    return {str(canonicalize_name(record.parent.name.partition("-")[0])) for record in records}
+    folders = (record.parent.name.removesuffix(".dist-info") for record in site.glob("*.dist-info/RECORD"))
+    parts = (folder.partition("-") for folder in folders)
+    return {str(canonicalize_name(name)): version for name, _, version in parts}
 
 
 def is_whole(site: Path) -> bool:

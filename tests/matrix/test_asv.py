@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import asv.results
 import pytest
 
 from gilgrid.dashboard.offline import VENDOR, assets, taken
+from gilgrid.installer import uv_program
 from tests.matrix.benchmarked import AXES, PROBES, Benchmarked
 from tests.matrix.conftest import PYTHON
 
@@ -139,6 +141,22 @@ def test_pins_of_pyproject_toml_do_not_replace_those_of_the_label(benchmarked: B
     assert benchmarked.results("suite.track_version") == {ENVIRONMENT: [200]}
 
 
+def test_an_environment_that_holds_another_version_than_its_label_is_not_used(
+    benchmarked: Benchmarked, tmp_path: Path
+) -> None:
+    """Somebody has installed another into it, which its label does not say."""
+    benchmarked.project.env["GILGRID_CACHE_DIR"] = str(tmp_path / "cache")  # nobody else's
+    benchmarked.run("track_version")
+    assert benchmarked.results("suite.track_version") == {ENVIRONMENT: [200]}
+    spoilt = {path for path in (tmp_path / "cache").glob("environments/*/env-*") if _installs_into(path)}
+    assert spoilt
+
+    benchmarked.run("track_version")
+    assert benchmarked.results("suite.track_version") == {ENVIRONMENT: [200]}
+    # The one that it was built in is not asked for again.
+    assert spoilt - set((tmp_path / "cache").glob("environments/*/env-*"))
+
+
 @pytest.mark.parametrize(
     ("req", "sentence"),
     [
@@ -258,3 +276,13 @@ def test_what_asvs_page_asks_for_is_in_the_package_unless_it_says_otherwise() ->
         assert base64.b64encode(hashlib.new(algorithm, content).digest()).decode() == digest
         assert (asset.integrity == integrities[asset.replaces]) == asset.same
     assert sum(asset.same for asset in assets()) == 5
+
+
+def _installs_into(environment: Path) -> bool:
+    """Replace iniconfig where it is."""
+    if not list(environment.glob("lib/python*/site-packages/iniconfig-2.0.0.dist-info")):
+        return False
+    python = environment / "bin/python"
+    arguments = [uv_program(), "pip", "install", "--quiet", "--python", str(python), "iniconfig==2.1.0"]
+    subprocess.run(arguments, check=True)
+    return True
