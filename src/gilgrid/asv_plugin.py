@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import shutil
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -56,10 +57,9 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
     def __init__(self, conf: Any, python: str, requirements: dict[str, str], tagged_env_vars: Any) -> None:
         self._folder = Path.cwd()  # asv has gone to where asv.conf.json is
         with _as_asv_has_it():
-            matrix = config.load(self._folder / "matrix.toml")
-            self._workshop = Workshop.of(matrix, Records.of(self._folder), files.cache_folder())
+            self._workshop = _workshop(self._folder)
         try:
-            self._subject, self._cell = benchmarked.place(matrix, python, requirements)
+            self._subject, self._cell = benchmarked.place(self._workshop.matrix, python, requirements)
             self._workshop.environments.resolve(self._pins)
         except UnavailableError as reason:
             raise EnvironmentUnavailable(f"{self._cell} is unavailable {reason}") from None
@@ -203,6 +203,12 @@ def _as_asv_has_it() -> Iterator[None]:
         raise util.ProcessError(["build"], 1, failed.log, "") from None
     except GilgridError as error:
         raise util.UserError(str(error)) from None
+
+
+@cache
+def _workshop(folder: Path) -> Workshop:
+    """One for all environments: a matrix takes 0.1 s to be read."""
+    return Workshop.of(config.load(folder / "matrix.toml"), Records.of(folder), files.cache_folder())
 
 
 def _checkout(folder: Path, repo: Any, commit: str) -> Path:
