@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
 
-from gilgrid import files
+from gilgrid import files, guard
 from gilgrid.config_subjects import moved
-from gilgrid.errors import MistakesError
+from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.model import Cell, Coordinate, Record
 from gilgrid.pins import Pins, build_pins, input_pins, run_pins
 from gilgrid.recording import circumstances, ran_with
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gilgrid.builds import Build
@@ -99,6 +101,26 @@ def install(
     if build is None:
         build = builds.obtain(recipe, key, environments.obtain(build_pins(matrix, there, cell)))
     return Installed(cell=cell, environment=environment, build=build)
+
+
+def at_once(installs: Mapping[str, Callable[[], Installed]]) -> dict[str, GilgridError]:
+    """Do several installs, as many at once as there are CPUs, and return how those failed that did."""
+    executor = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="gilgrid")
+    try:
+        futures = {name: executor.submit(install) for name, install in installs.items()}
+        wait(futures.values())
+    except BaseException:
+        guard.cancel_all()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
+    failed: dict[str, GilgridError] = {}
+    for name, future in futures.items():
+        try:
+            future.result()
+        except GilgridError as error:
+            failed[name] = error
+    return failed
 
 
 def record(name: str, there: Installed, of: Attempt) -> Record:
