@@ -10,7 +10,7 @@ pip; ``no-pyc`` has pip leave what it installs uncompiled, as uv does unless it 
 
 What is compared is the wall time of ``asv run`` less the benchmark's own, which asv's result files tell: the
 ``duration`` of each begins with its process (here with its guard) and ends with its result. asv's own
-environments have imported the suite before that, in a fork server. Both times are printed, and both ratios.
+environments have imported the suite before that, in a fork server. All of it is printed, and the CPU time.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ class Side:
         found = [_result(json.loads(file.read_text(encoding="utf-8"))) for file in files]
         if ending.exit_code != 0 or len(found) != len(PAIRS) or not all(value for value, _ in found):
             sys.exit(f"{self.name}: {ending.end}, {found}\n{ending.output[-6000:]}")
-        return Measured(wall_s=ending.seconds, own_s=sum(duration for _, duration in found))
+        own_s = sum(duration for _, duration in found)
+        return Measured(wall_s=ending.seconds, own_s=own_s, cpu_s=ending.cpu_seconds)
 
     def pip(self) -> str:
         """The version of pip in asv's own environments, whose pairs must be those of their names."""
@@ -193,6 +194,8 @@ class Measured:
     wall_s: float
     own_s: float
     """Of the benchmarks."""
+    cpu_s: float
+    """Of all processes: who shares the machine changes it least."""
 
     @property
     def rest_s(self) -> float:
@@ -236,27 +239,36 @@ def _round(
                 took = side.measure(further)
                 measured.setdefault((what, side.name), []).append(took)
                 pip = "" if file or side.is_ours else f", pip {side.pip()}"
-                own = f"the benchmark's own {took.own_s:.1f} s"
-                print(f"{what:14}  {side.name:17} {took.wall_s:6.1f} s, {own}{pip}", flush=True)
+                shares = f"the benchmark's own {took.own_s:.1f} s, CPU {took.cpu_s:.1f} s"
+                print(
+                    f"{what:14}  {side.name:17} {took.wall_s:6.1f} s ({shares}){pip}, "
+                    f"load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
 
 
 def _table(names: Sequence[str], measured: dict[tuple[str, str], list[Measured]]) -> Table:
-    table = Table("", "environments", title="asv run --quick, seconds (medians)", title_justify="left")
-    for heading in ("wall", "benchmark's own", "the rest", "rest: times gilgrid's", "wall: times gilgrid's"):
-        table.add_column(heading, justify="right")
+    table = Table(title="seconds of asv run, medians; x: times gilgrid's", title_justify="left")
+    for heading in ("", "environments"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("wall", "own", "rest", "CPU", "x rest", "x wall", "x CPU"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for what in CHANGES:
         ours = _median(measured[what, "gilgrid"]) if "gilgrid" in names else None
         for name in names:
             of = _median(measured[what, name])
-            ratios = [of.rest_s / ours.rest_s, of.wall_s / ours.wall_s] if ours else []
-            cells = [f"{of.wall_s:.1f}", f"{of.own_s:.1f}", f"{of.rest_s:.1f}"]
-            table.add_row(what, name, *cells, *(f"{ratio:.1f}" for ratio in ratios))
+            ratios = [of.rest_s / ours.rest_s, of.wall_s / ours.wall_s, of.cpu_s / ours.cpu_s] if ours else []
+            seconds = [of.wall_s, of.own_s, of.rest_s, of.cpu_s]
+            table.add_row(what, name, *(f"{value:.1f}" for value in (*seconds, *ratios)))
     return table
 
 
 def _median(runs: Sequence[Measured]) -> Measured:
-    own_s = statistics.median(one.own_s for one in runs)
-    return Measured(wall_s=own_s + statistics.median(one.rest_s for one in runs), own_s=own_s)
+    own_s, rest_s, cpu_s = (
+        statistics.median(values)
+        for values in zip(*((one.own_s, one.rest_s, one.cpu_s) for one in runs), strict=True)
+    )
+    return Measured(wall_s=own_s + rest_s, own_s=own_s, cpu_s=cpu_s)
 
 
 def _result(file: dict[str, Any]) -> tuple[float | None, float]:
