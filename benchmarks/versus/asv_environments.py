@@ -90,6 +90,7 @@ class Side:
             **own,
             **{name: str(home / name.lower()) for name in CACHES},
             "HOME": str(home),
+            "TMPDIR": str(self.place / "tmp"),  # what pip leaves when it is killed goes with the rest
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), own.get("PATH", os.defpath)]),
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_ONLY_BINARY": ":all:",
@@ -144,8 +145,8 @@ class Side:
 
     def prepare(self) -> None:
         """Make the clone and tell asv of the machine, which is no part of what is measured."""
-        self.place.mkdir()
-        (self.place / "home").mkdir()
+        for folder in (self.place, self.place / "home", self.place / "tmp"):
+            folder.mkdir()
         _checked([GIT, "clone", "--quiet", str(ROOT), str(self.clone)], self.place, self.env)
         self._git("checkout", "--quiet", "-B", "main")
         (self.suite / "asv.conf.json").write_text(json.dumps(self.configuration), encoding="utf-8")
