@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 from contextlib import contextmanager
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -40,14 +41,19 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
     matches_python_fallback = False
     kept: ClassVar[dict[tuple[str, str], Record]] = {}
     """What did not end well in this run of asv, by environment and benchmark."""
+    made: ClassVar[dict[str, CellEnvironment]] = {}
+    """What this run of asv has had made, by name."""
+    asked: ClassVar[set[str]] = set()
+    """The commits that all of these were asked to build."""
+    failed: ClassVar[dict[tuple[str, str], GilgridError]] = {}
+    """How that failed, by environment and commit, until it is told."""
 
     def __init__(self, conf: Any, python: str, requirements: dict[str, str], tagged_env_vars: Any) -> None:
         self._folder = Path.cwd()  # asv has gone to where asv.conf.json is
         with _as_asv_has_it():
-            matrix = config.load(self._folder / "matrix.toml")
-            self._workshop = Workshop.of(matrix, Records.of(self._folder), files.cache_folder())
+            self._workshop = _workshop(self._folder)
         try:
-            self._subject, self._cell = benchmarked.place(matrix, python, requirements)
+            self._subject, self._cell = benchmarked.place(self._workshop.matrix, python, requirements)
             self._workshop.environments.resolve(self._pins)
         except UnavailableError as reason:
             raise EnvironmentUnavailable(f"{self._cell} is unavailable {reason}") from None
@@ -74,17 +80,28 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         """Make the environment, with what the subject needs as it is now."""
         with _as_asv_has_it():
             self._workshop.environments.obtain(self._pins)
+        self.made[self.name] = self
 
     def install_project(self, conf: Any, repo: Any, commit_hash: str) -> None:
         """Build the subject as it was at that commit, unless the same has been built before."""
-        source = None
-        if self._subject.folder:
-            below = self._subject.folder.relative_to(self._folder)
-            source = (
-                checkouts.obtain(Path(self._env_dir), repo, commit_hash) / (conf.repo_subdir or "") / below
-            )
+        source = self.source(conf, repo, commit_hash)
+        if self.made.get(self.name) is self and commit_hash not in self.asked:
+            self._build_all(conf, repo, commit_hash)
         self._install(commit_hash, source)
         files.write_json(self._marker, {"commit": commit_hash, "source": str(source) if source else ""})
+
+    def source(self, conf: Any, repo: Any, commit: str) -> Path | None:
+        """The subject's folder as it was at that commit; ``None`` where it has none."""
+        if not self._subject.folder:
+            return None
+        below = self._subject.folder.relative_to(self._folder)
+        return checkouts.obtain(Path(self._env_dir), repo, commit) / (conf.repo_subdir or "") / below
+
+    def build(self, source: Path | None) -> Installed:
+        """What is installed once the subject in that folder is built. Raises ``GilgridError``."""
+        return benchmarked.install(
+            self._workshop, self._subject, self._cell, source=source, further=asv_process.RUNNER
+        )
 
     def run(self, args: list[str], **how: Any) -> Any:
         """Run the cell's Python under the guard; of a benchmark that does not end well a record is kept."""
@@ -106,11 +123,27 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
     def _marker(self) -> Path:
         return Path(self._path) / "gilgrid.json"
 
+    def _build_all(self, conf: Any, repo: Any, commit: str) -> None:
+        """Build a commit for all environments at once.
+
+        asv asks one after another, and runs benchmarks in between, beside which nothing may be built. With
+        ``--parallel`` it asks in other processes, at once as well.
+        """
+        self.asked.add(commit)
+        with _as_asv_has_it():
+            sources = {name: one.source(conf, repo, commit) for name, one in self.made.items()}
+            found = benchmarked.at_once(
+                {name: partial(self.made[name].build, source) for name, source in sources.items()}
+            )
+        for name, one in found.items():
+            if isinstance(one, GilgridError):
+                self.failed[name, commit] = one
+
     def _install(self, commit: str, source: Path | None) -> tuple[str, Installed]:
         with _as_asv_has_it():
-            there = benchmarked.install(
-                self._workshop, self._subject, self._cell, source=source, further=asv_process.RUNNER
-            )
+            if failed := self.failed.pop((self.name, commit), None):
+                raise failed
+            there = self.build(source)
         self._set_commit_hash(commit)
         self._installed = commit, there
         return self._installed
@@ -184,6 +217,12 @@ def _as_asv_has_it() -> Iterator[None]:
         raise util.ProcessError(["build"], 1, failed.log, "") from None
     except GilgridError as error:
         raise util.UserError(str(error)) from None
+
+
+@cache
+def _workshop(folder: Path) -> Workshop:
+    """One for all environments: a matrix takes 0.1 s to be read."""
+    return Workshop.of(config.load(folder / "matrix.toml"), Records.of(folder), files.cache_folder())
 
 
 @atexit.register

@@ -165,9 +165,9 @@ class Project:
 
     # Its processes
 
-    def wait_for_held(self, name: str) -> None:
+    def wait_for_held(self, name: str, times: int = 1) -> None:
         until = time.monotonic() + PATIENCE_S
-        while f"{name}\n".encode() not in self._said:
+        while self._said.count(f"{name}\n".encode()) < times:
             ready, _, _ = select.select([self._heard], [], [], until - time.monotonic())
             assert ready, f"{name} has not begun"
             self._hear()
@@ -176,6 +176,13 @@ class Project:
         """Let whatever is held go on."""
         with self._go.open("w", encoding="utf-8"):
             pass
+
+    def release_until_it_ends(self, running: Running) -> None:
+        """Let several that are held go on: who is only about to wait has to be let go later."""
+        while running.process.poll() is None:
+            with suppress(OSError):  # ENXIO: none waits at this moment
+                os.close(os.open(self._go, os.O_WRONLY | os.O_NONBLOCK))
+            time.sleep(0.01)
 
     def wait_until_one_waits_for_a_lock(self) -> None:
         """Wait until one of its processes waits for a lock that another holds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 
 from gilgrid.dashboard.offline import VENDOR, assets, taken
 from gilgrid.installer import uv_program
-from tests.matrix.benchmarked import AXES, PROBES, Benchmarked
+from tests.matrix.benchmarked import ASV, AXES, PROBES, Benchmarked
 from tests.matrix.conftest import PYTHON
 
 if TYPE_CHECKING:
@@ -93,6 +94,21 @@ def test_a_commit_that_changes_nothing_built_builds_nothing(benchmarked: Benchma
     assert len(commits) == 3
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) == 1, reason="there is one CPU")
+def test_all_environments_build_a_commit_at_once(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["2.0.0", "2.1.0"]}})
+    benchmarked.project.change_source()
+    benchmarked.commit()
+    running = benchmarked.project.start(
+        "run", "--quick", "--bench", "time_well", "HEAD^!", hold="compile", via=ASV
+    )
+    benchmarked.project.wait_for_held("compile", times=2)  # neither goes on before both have begun
+    benchmarked.project.release_until_it_ends(running)
+
+    assert running.finish().code == 0
+    assert len(benchmarked.results("suite.time_well")) == 2
+
+
 def test_what_the_matrix_has_built_is_not_built_again(benchmarked: Benchmarked) -> None:
     benchmarked.project.change_source()
     benchmarked.commit()
@@ -125,6 +141,7 @@ def test_a_build_that_fails_leaves_the_others_alone(benchmarked: Benchmarked) ->
     done = benchmarked.run("time_well")
 
     assert "does not build: " in done.out
+    assert benchmarked.project.took().count("compile") <= 3  # asv asks again for what failed first of all
     assert benchmarked.results("suite.time_well")[ENVIRONMENT][0] > 0
     assert benchmarked.results("suite.time_well")[ENVIRONMENT.replace("2.0.0", "1.1.1")] is None
 

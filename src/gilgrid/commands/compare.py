@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.progress import Progress
@@ -15,7 +16,7 @@ from gilgrid.commands.extras import needs_asv
 from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.comparison import Case
 from gilgrid.config_subjects import moved
-from gilgrid.errors import BuildFailedError, ExitCode, UnavailableError
+from gilgrid.errors import BuildFailedError, ExitCode, GilgridError, UnavailableError
 from gilgrid.model import Verdict
 from gilgrid.plan import Plan, plan
 from gilgrid.records import FOLDER, Records
@@ -91,40 +92,56 @@ def command(options: argparse.Namespace) -> ExitCode:
 
 def _installed(of: _Comparison, pairs: Sequence[Pair]) -> dict[Pair, tuple[Installed, Installed]]:
     """Both sides of every pair, of those where there are both and where they may differ."""
+    from gilgrid.asv_process import RUNNER  # noqa: PLC0415 - an extra
+
+    of.say(f"{terminal.counted(len(pairs), 'cell')}: environments and builds of both sides")
+    ends = benchmarked.at_once(
+        {
+            (pair, number): partial(
+                benchmarked.install, of.workshop, side.subject, side.cell, source=side.source, further=RUNNER
+            )
+            for pair in pairs
+            for number, side in enumerate(pair.sides)
+        }
+    )
     found = {}
     for pair in pairs:
-        ends = [_install(of, side) for side in pair.sides]
-        (before, why_before), (after, why_after) = ends
-        if before and after:
-            same = (
-                before.build.key == after.build.key
-                and before.environment.versions == after.environment.versions
-            )
-            if same and pair.sides[0].name != pair.sides[1].name:
-                of.say(f"{pair.label}: the same build and the same environment, nothing to measure")
-            else:
-                found[pair] = before, after
-            continue
-        verdicts = tuple(why[0] if why else Verdict.OK for why in (why_before, why_after))
-        reason = (why_after or why_before or (Verdict.OK, ""))[1]
-        of.say(f"{pair.label}: {verdicts[0]} and {verdicts[1]}: {reason}")
-        if verdicts[0] != verdicts[1]:
-            case = Case(cell=pair.label, benchmark="build and environment")
-            of.changes.append(comparison.changed_verdict(case, verdicts[0], verdicts[1], reason))
+        before, after = ends[pair, 0], ends[pair, 1]
+        if isinstance(before, GilgridError) or isinstance(after, GilgridError):
+            _tell_missing(of, pair, before, after)
+        elif _are_the_same(before, after) and pair.sides[0].name != pair.sides[1].name:
+            of.say(f"{pair.label}: the same build and the same environment, nothing to measure")
+        else:
+            found[pair] = before, after
     return found
 
 
-def _install(of: _Comparison, side: Side) -> tuple[Installed | None, tuple[Verdict, str] | None]:
-    from gilgrid.asv_process import RUNNER  # noqa: PLC0415 - an extra
+def _are_the_same(before: Installed, after: Installed) -> bool:
+    same_build = before.build.key == after.build.key
+    return same_build and before.environment.versions == after.environment.versions
 
-    try:
-        there = benchmarked.install(of.workshop, side.subject, side.cell, source=side.source, further=RUNNER)
-    except UnavailableError as reason:
-        return None, (Verdict.UNAVAILABLE, str(reason))
-    except BuildFailedError as failed:
-        return None, (Verdict.BUILD_FAILED, failed.first_error)
-    of.say(f"{side.cell} of {side.name}: build {there.build.key[:12]}")
-    return there, None
+
+def _tell_missing(
+    of: _Comparison, pair: Pair, before: Installed | GilgridError, after: Installed | GilgridError
+) -> None:
+    """What has no environment or no build, on one side or on both; what else failed is raised."""
+    verdicts, reasons = [], []
+    for end in (before, after):
+        match end:
+            case UnavailableError():
+                verdicts.append(Verdict.UNAVAILABLE)
+            case BuildFailedError():
+                verdicts.append(Verdict.BUILD_FAILED)
+            case GilgridError():
+                raise end
+            case _:
+                verdicts.append(Verdict.OK)
+                continue
+        reasons.append(str(end))
+    of.say(f"{pair.label}: {verdicts[0]} and {verdicts[1]}: {reasons[-1]}")
+    if verdicts[0] != verdicts[1]:
+        case = Case(cell=pair.label, benchmark="build and environment")
+        of.changes.append(comparison.changed_verdict(case, verdicts[0], verdicts[1], reasons[-1]))
 
 
 def _benchmarks(of: _Comparison, installed: dict[Pair, tuple[Installed, Installed]]) -> list[Turns]:
