@@ -8,7 +8,7 @@ import numpy as np
 from lapack_kernels import BINDINGS, NotBuiltError, eigh_tridiagonal
 
 HEALTHY = [name for name, binding in BINDINGS.items() if "released" in binding.gil_modes]
-LARGEST_IN_PYTHON = 16
+LARGEST_IN_PYTHON = 2
 
 
 class _Batch:
