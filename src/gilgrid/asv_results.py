@@ -18,6 +18,7 @@ from asv.benchmarks import Benchmarks
 
 from gilgrid import files
 from gilgrid.errors import MistakesError
+from gilgrid.read import is_version
 from gilgrid.report.series import WELL, series
 from gilgrid.report.versions import Sample
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from gilgrid.matrix import Matrix
     from gilgrid.model import Record
     from gilgrid.report.series import Series
-
 
 _MATRIX = "gilgrid-matrix"
 """How the environments begin whose results are the matrix."""
@@ -88,12 +88,19 @@ def samples(matrix: Matrix, folder: Path) -> list[Sample]:
             parameters=parameters,
             unit=str(unit),
             python=", ".join([one.params["python"], *([machine_name] if has_several_machines else [])]),
-            versions={axis.name: one.params[axis.name] for axis in matrix.axes if axis.name in one.params},
+            versions=versions,
             values=values,
         )
         for (machine_name, _), one in sorted(last.items())
+        # Of an environment that asv made there may be a range, which has no place among versions.
+        if all(map(is_version, (versions := _versions(matrix, one)).values()))
         for name, parameters, unit, values in _values(one, _known(folder))
     ]
+
+
+def _versions(matrix: Matrix, one: Any) -> dict[str, str]:
+    """Of the axes that an environment has."""
+    return {axis.name: str(one.params[axis.name]) for axis in matrix.axes if axis.name in one.params}
 
 
 def parameters(folder: Path) -> dict[str, str]:

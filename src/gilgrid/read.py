@@ -158,7 +158,8 @@ def python(value: Any) -> str:
     return value
 
 
-def _is_version(value: str) -> bool:
+def is_version(value: str) -> bool:
+    """Whether that is one version, as ``1.10.1`` is."""
     try:
         Version(value)
     except InvalidVersion:
@@ -171,7 +172,7 @@ def specifier(value: Any) -> SpecifierSet:
     try:
         return SpecifierSet(text(value))
     except InvalidSpecifier:
-        example = f"=={value}" if _is_version(value) else ">=3.0,<3.2"
+        example = f"=={value}" if is_version(value) else ">=3.0,<3.2"
         raise ValueError(f"'{value}' is not a version specifier; write one as '{example}'") from None
 
 

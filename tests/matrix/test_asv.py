@@ -17,6 +17,7 @@ import asv.config
 import asv.results
 import pytest
 
+from gilgrid import asv_results, config
 from gilgrid.dashboard.offline import VENDOR, assets, taken
 from gilgrid.installer import uv_program
 from tests.matrix.benchmarked import ASV, AXES, PROBES, Benchmarked
@@ -255,6 +256,25 @@ def test_a_suite_that_runs_again_leaves_the_matrix_to_be_written_again(benchmark
         assert benchmarked.project.run("show", "--format", "asv").code == 0
         text = (benchmarked.folder / ".asv/results/benchmarks.json").read_text(encoding="utf-8")
         assert {"suite.time_well", "matrix.answers.well", "version"} <= set(json.loads(text))
+
+
+def test_what_benchmarks_came_to_is_read_with_its_versions(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["2.0.0", "2.1.0"]}})
+    benchmarked.run("time_well")
+    benchmarked.run("track_version")  # the same results, with more in them
+    foreign = benchmarked.result_files()[0]
+    content = json.loads(foreign.read_text(encoding="utf-8"))
+    content["params"]["iniconfig"] = "<3"
+    name = foreign.name.replace("gilgrid", "virtualenv")
+    foreign.with_name(name).write_text(json.dumps(content | {"env_name": "virtualenv"}), encoding="utf-8")
+
+    folder = benchmarked.folder / ".asv/results"
+    found = asv_results.samples(config.load(benchmarked.folder / "matrix.toml"), folder)
+    tracked = {one.versions["iniconfig"]: one.values for one in found if one.benchmark.endswith("version")}
+    assert tracked == {"2.0.0": (200.0,), "2.1.0": (210.0,)}
+    timed = [one for one in found if one.benchmark == "suite.time_well"]
+    assert [one.unit for one in timed] == ["seconds", "seconds"]
+    assert asv_results.parameters(folder)["suite.Sizes.time_hang_of_one-1"] == "2"
 
 
 def test_without_a_configuration_of_asvs_it_says_so(project: Project) -> None:
