@@ -77,9 +77,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         return
 
     def create(self) -> None:
-        """Make the environment, with what the subject needs as it is now."""
-        with _as_asv_has_it():
-            self._workshop.environments.obtain(self._pins)
+        """Be one of those that are made all at once, with the first commit that is built for them."""
         self.made[self.name] = self
 
     def install_project(self, conf: Any, repo: Any, commit_hash: str) -> None:
@@ -124,10 +122,10 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         return Path(self._path) / "gilgrid.json"
 
     def _build_all(self, conf: Any, repo: Any, commit: str) -> None:
-        """Build a commit for all environments at once.
+        """Make all environments, and build a commit for them, at once.
 
-        asv asks one after another, and runs benchmarks in between, beside which nothing may be built. With
-        ``--parallel`` it asks in other processes, at once as well.
+        asv asks for one after another, and runs benchmarks in between, beside which nothing may be built.
+        With ``--parallel`` it asks in other processes, at once as well.
         """
         self.asked.add(commit)
         with _as_asv_has_it():
