@@ -99,7 +99,10 @@ class Suite:
         if not subject.folder:
             return None
         below = subject.folder.relative_to(self.folder)
-        place = checkouts.obtain(Path(self.conf.env_dir), self._repo, commit)
+        try:
+            place = checkouts.obtain(Path(self.conf.env_dir), self._repo, commit)
+        except (util.UserError, util.ProcessError) as error:
+            raise GilgridError(f"commit {name} cannot be checked out: {error}") from None
         return place / (self.conf.repo_subdir or "") / below
 
     def items(self, there: Installed, regex: Sequence[str]) -> list[Item]:
@@ -113,7 +116,7 @@ class Suite:
                 deadline_s=_DISCOVERY_DEADLINE_S,
                 variables={},
             )
-            if not result.exists():
+            if done.attempt.verdict is not Verdict.OK:
                 raise GilgridError(f"the benchmarks cannot be listed in {there.cell}: {done.output.strip()}")
             found = json.loads(result.read_text(encoding="utf-8"))
         known = Benchmarks(self.conf, found, regex=list(regex) or None)

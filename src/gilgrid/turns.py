@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gilgrid.comparison import Case, Turn, Turns, is_settled, rounds_to_decide, suspects
 from gilgrid.model import Verdict
@@ -31,41 +31,39 @@ class Work:
     installed: tuple[Installed, Installed]
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Journal:
-    """What was measured of a comparison that has not ended yet."""
+    """What was measured of a comparison that has not ended yet, in a file of its own."""
 
     path: Path
-    of: str
-    """A digest of both sides and the suite: a journal of others is none."""
 
     def read(self, works: Sequence[Work]) -> dict[Case, Turns]:
         """The turns so far, of each."""
         known = {work.case: Turns(case=work.case, unit=work.item.unit) for work in works}
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        if lines[:1] != [self.of]:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(f"{self.of}\n", encoding="utf-8")
-            return known
-        for line in lines[1:]:
+        written = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        for line in written.splitlines():
             try:
                 case, look, *pair = json.loads(line)
-            except ValueError:  # cut off by a kill
-                continue
-            if turns := known.get(Case(**case)):
                 before, after = (Turn(**one | {"verdict": Verdict(one["verdict"])}) for one in pair)
-                _look(turns, look).append((before, after))
+                _look(known[Case(**case)], look).append((before, after))
+            except (ValueError, KeyError, TypeError):  # cut off by a kill
+                continue
+        if written and not written.endswith("\n"):
+            self._append("\n")
         return known
 
     def write(self, case: Case, look: str, pair: tuple[Turn, Turn]) -> None:
         """Keep a turn of both sides."""
-        line = json.dumps([vars(case), look, *map(vars, pair)])
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{line}\n")
+        self._append(json.dumps([vars(case), look, *map(vars, pair)]) + "\n")
 
     def close(self) -> None:
         """The comparison has ended: the next one of the same sides begins anew."""
         self.path.unlink(missing_ok=True)
+
+    def _append(self, text: str) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def measure(
@@ -101,5 +99,5 @@ def measure(
     return everything, open_cases
 
 
-def _look(turns: Turns, name: Any) -> list[tuple[Turn, Turn]]:
+def _look(turns: Turns, name: str) -> list[tuple[Turn, Turn]]:
     return turns.first if name == "first" else turns.second

@@ -163,7 +163,28 @@ def test_an_interrupted_comparison_goes_on(compared: Compared) -> None:
     assert done.code == 0, done.out + done.err
     # Two sides, four rounds; what was under way at the interrupt has begun twice.
     assert 8 <= len(begun.read_text(encoding="utf-8")) <= 10
-    assert not (compared.folder / ".gilgrid/comparison.jsonl").exists()
+    assert not list((compared.folder / ".gilgrid/comparisons").iterdir())
+
+
+def test_what_cannot_be_imported_any_more_ends_worse(compared: Compared) -> None:
+    package = compared.folder / "tiny/tiny/__init__.py"
+    package.write_text("raise ImportError('as asked for')", encoding="utf-8")
+    compared.commit()
+    done = compared.compare("HEAD~1", "HEAD", "--bench", "time_work", "--only", "benchmarks")
+    assert done.code == 1, done.out + done.err
+    (worse,) = (line for line in done.out.splitlines() if line.startswith("ends worse"))
+    assert worse.split()[-2:] == ["ok", "failed"]
+
+
+def test_versions_that_cannot_be_had_are_no_comparison(compared: Compared) -> None:
+    done = compared.compare("iniconfig==2.98", "iniconfig==2.99")
+    assert done.code == 2
+    assert "iniconfig==2.99" in done.out
+    assert "there is nothing to compare" in done.err
+
+    done = compared.compare("iniconfig==2.0.0", "iniconfig==2.99")
+    assert done.code == 1
+    assert "unavailable" in done.out
 
 
 @pytest.mark.parametrize(

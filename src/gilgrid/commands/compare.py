@@ -16,7 +16,7 @@ from gilgrid.commands.extras import needs_asv
 from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.comparison import Case
 from gilgrid.config_subjects import moved
-from gilgrid.errors import BuildFailedError, ExitCode, GilgridError, UnavailableError
+from gilgrid.errors import BuildFailedError, ExitCode, GilgridError, MistakesError, UnavailableError
 from gilgrid.model import Verdict
 from gilgrid.plan import Plan, plan
 from gilgrid.records import FOLDER, Records
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from gilgrid.asv_suite import Suite
+    from gilgrid.asv_suite import Item, Suite
     from gilgrid.benchmarked import Installed
     from gilgrid.comparison import Change, Turns
     from gilgrid.matrix import Matrix
@@ -47,6 +47,8 @@ class _Comparison:
     console: Console
     options: argparse.Namespace
     changes: list[Change] = field(default_factory=list)
+    missing: int = 0
+    """Cells that neither side has."""
 
     def say(self, sentence: str) -> None:
         self.console.print(sentence, style="dim", markup=False, highlight=False, soft_wrap=True)
@@ -72,6 +74,8 @@ def command(options: argparse.Namespace) -> ExitCode:
     try:
         pairs = sides.chosen(sides.pairs(matrix, suite.places(), names, suite.checkout), options.cell)
         installed = _installed(of, pairs)
+        if of.missing == len(pairs):
+            raise MistakesError(["there is nothing to compare: no cell has either side, see above"])
         turns = _benchmarks(of, installed) if options.only != "probes" else []
         verdicts = _probes(of, list(installed)) if options.only != "benchmarks" else 0
     except KeyboardInterrupt:
@@ -139,7 +143,9 @@ def _tell_missing(
                 continue
         reasons.append(str(end))
     of.say(f"{pair.label}: {verdicts[0]} and {verdicts[1]}: {reasons[-1]}")
-    if verdicts[0] != verdicts[1]:
+    if verdicts[0] == verdicts[1]:
+        of.missing += 1
+    else:
         case = Case(cell=pair.label, benchmark="build and environment")
         of.changes.append(comparison.changed_verdict(case, verdicts[0], verdicts[1], reasons[-1]))
 
@@ -147,7 +153,7 @@ def _tell_missing(
 def _benchmarks(of: _Comparison, installed: dict[Pair, tuple[Installed, Installed]]) -> list[Turns]:
     works = []
     for pair, there in installed.items():
-        for item in of.suite.items(there[1], of.options.bench):
+        for item in _items(of, there):
             case = Case(cell=pair.label, benchmark=item.name, parameters=item.parameters)
             works.append(Work(case=case, item=item, installed=there))
     if not works:
@@ -156,7 +162,7 @@ def _benchmarks(of: _Comparison, installed: dict[Pair, tuple[Installed, Installe
         [(one.build.key, dict(one.environment.versions)) for there in installed.values() for one in there],
         [(vars(work.case), work.item.benchmark.get("version")) for work in works],
     )
-    journal = Journal(path=of.matrix.project / FOLDER / "comparison.jsonl", of=identity)
+    journal = Journal(path=of.matrix.project / FOLDER / "comparisons" / f"{identity}.jsonl")
     with _progress(of.console) as progress:
         turns, looked_at_again = measure_in_turns(
             of.suite, works, journal, rounds=of.options.rounds, factor=of.options.factor, progress=progress
@@ -165,6 +171,17 @@ def _benchmarks(of: _Comparison, installed: dict[Pair, tuple[Installed, Installe
     of.changes += comparison.slower_or_faster(looked_at_again, of.options.factor)
     of.changes += filter(None, (comparison.ended_otherwise(one.case, one.first) for one in turns))
     return [one for one in turns if one.is_measured]
+
+
+def _items(of: _Comparison, there: tuple[Installed, Installed]) -> list[Item]:
+    """The benchmarks as either side lists them: what the other cannot even import ends worse there."""
+    before, after = there
+    try:
+        return of.suite.items(after, of.options.bench)
+    except MistakesError:
+        raise
+    except GilgridError:
+        return of.suite.items(before, of.options.bench)
 
 
 def _probes(of: _Comparison, pairs: Sequence[Pair]) -> int:
