@@ -55,7 +55,7 @@ def generated(project: Project, scipy: str) -> dict[str, str]:
     assert record["build_versions"]["scipy"] == scipy
     return {
         str(file.relative_to(place)): without_paths(file.read_text(encoding="utf-8"))
-        for pattern in ("*.pyx.cpp", "*.pyx.c", "*.pyx.h")
+        for pattern in ("*.cpp", "*.h")
         for file in place.rglob(pattern)
     }
 
