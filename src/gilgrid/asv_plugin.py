@@ -139,9 +139,15 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
 
     def _install(self, commit: str, source: Path | None) -> tuple[str, Installed]:
         with _as_asv_has_it():
-            if failed := self.failed.pop((self.name, commit), None):
-                raise failed
-            there = self.build(source)
+            try:
+                if failed := self.failed.pop((self.name, commit), None):
+                    raise failed
+                there = self.build(source)
+            except BuildFailedError as failed:
+                unbuilt = benchmarked.unbuilt(self._workshop, commit, self._cell, failed)
+                benchmarked.records(self._folder, commit).write(unbuilt)
+                raise
+        self._forget(commit, benchmarked.BUILD)
         self._set_commit_hash(commit)
         self._installed = commit, there
         return self._installed
@@ -170,13 +176,16 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         return done.output, done.code
 
     def _keep(self, commit: str, name: str, there: Installed, attempt: Attempt) -> None:
-        records = benchmarked.records(self._folder, commit)
         if attempt.verdict is Verdict.OK:
-            records.path(there.cell, name).unlink(missing_ok=True)
+            self._forget(commit, name)
             self.kept.pop((self.name, name), None)
         else:
             self.kept[self.name, name] = kept = benchmarked.record(name, there, attempt)
-            records.write(kept)
+            benchmarked.records(self._folder, commit).write(kept)
+
+    def _forget(self, commit: str, name: str) -> None:
+        """It ends well now: what was kept of it is of no use any more."""
+        benchmarked.records(self._folder, commit).path(self._cell, name).unlink(missing_ok=True)
 
 
 class Compatibility(OutputPublisher):  # type: ignore[misc]  # as above

@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from gilgrid import files, guard
 from gilgrid.config_subjects import moved
 from gilgrid.errors import GilgridError, MistakesError
-from gilgrid.model import Cell, Coordinate, Record
+from gilgrid.model import Cell, Coordinate, Record, Verdict
 from gilgrid.pins import Pins, build_pins, input_pins, run_pins
 from gilgrid.recording import circumstances, ran_with
 from gilgrid.records import FOLDER, Records
@@ -24,11 +24,15 @@ if TYPE_CHECKING:
 
     from gilgrid.builds import Build
     from gilgrid.environments import Environment
+    from gilgrid.errors import BuildFailedError
     from gilgrid.matrix import Matrix, Subject
     from gilgrid.model import Attempt
     from gilgrid.workshop import Workshop
 
 _Name = TypeVar("_Name")
+
+BUILD = "build"
+"""The name of the record of a commit that does not build; no benchmark of asv's has one without a dot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,5 +158,20 @@ def record(name: str, there: Installed, of: Attempt) -> Record:
         attempts=(of,),
         build_log=str(there.build.log),
         **ran_with(there.environment, there.build),
+        **circumstances(),
+    )
+
+
+def unbuilt(workshop: Workshop, commit: str, cell: Cell, failed: BuildFailedError) -> Record:
+    """What is kept of a commit that does not build for a cell: none of its benchmarks could run."""
+    log = workshop.records.keep_log(f"{commit}-{cell}", failed.log)
+    return Record(
+        cell=cell,
+        probe=BUILD,
+        verdict=Verdict.BUILD_FAILED,
+        reason=failed.first_error,
+        inputs="",
+        seconds=0.0,
+        build_log=str(log),
         **circumstances(),
     )

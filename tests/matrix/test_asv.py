@@ -147,6 +147,25 @@ def test_a_build_that_fails_leaves_the_others_alone(benchmarked: Benchmarked) ->
     assert benchmarked.results("suite.time_well")[ENVIRONMENT.replace("2.0.0", "1.1.1")] is None
 
 
+def test_a_commit_that_does_not_build_has_a_record_until_it_does(benchmarked: Benchmarked) -> None:
+    with (benchmarked.folder / "tiny/tiny/_tiny.c").open("a", encoding="utf-8") as file:
+        file.write('\n#ifdef BROKEN\n#error "as asked for"\n#endif\n')
+    commit = benchmarked.commit()
+    benchmarked.project.env["CFLAGS"] = "-DBROKEN"
+    benchmarked.run("time_well")
+    record = benchmarked.records()["build"]
+    assert record["verdict"] == "build-failed"
+    assert "as asked for" in record["reason"]
+    log = Path(record["build_log"])
+    assert log.name.startswith(commit)
+    assert "_tiny.c" in log.read_text(encoding="utf-8")
+
+    del benchmarked.project.env["CFLAGS"]
+    benchmarked.run("time_well")
+    assert benchmarked.records() == {}
+    assert benchmarked.results("suite.time_well")[ENVIRONMENT][0] > 0
+
+
 # asv's traps
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from gilgrid.report.progress import Progress, clock
-from gilgrid.report.terminal import verdict_text
+from gilgrid.report.terminal import counted, verdict_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ class PlainLines:
     def __init__(self, console: Console, matrix: Matrix, whole: Plan, kept: Sequence[Record]) -> None:
         self._console = console
         self._progress = Progress(matrix, whole, kept)
-        self._say(f"{len(whole.jobs)} verdicts, {self._progress.to_measure} to measure", 0)
+        self._say(f"{counted(len(whole.jobs), 'verdict')}, {self._progress.to_measure} to measure", 0)
 
     def started(self, task: Task) -> None:
         """Environments and builds are told; probes soon have their verdicts."""

@@ -108,10 +108,11 @@ def evidence(matrix: Matrix, entry: Judged, judgement: Judgement) -> dict[str, A
 
 def of_benchmark(commit: str, record: Record) -> dict[str, Any]:
     """The same, of a benchmark that did not end well at a commit."""
+    chosen = "" if record.verdict is Verdict.BUILD_FAILED else f"--bench {record.probe.partition('-')[0]} "
     return {
         **_told(record),
         "commit": commit,
-        "command": f"asv run --bench {record.probe.partition('-')[0]} {commit}^!",
+        "command": f"asv run {chosen}{commit}^!",
         "hangs": [one.text for one in hangs([Judged(record=record, expected=Verdict.OK, rule=None)])],
         "remedies": [],
     }
