@@ -112,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
 
     planning = commands.add_parser("plan", parents=[common], help="what a run would do")
     planning.add_argument("--json", action="store_true", help="for machines")
+    planning.add_argument("--shards", type=_count, metavar="N", help="split it into parts for N machines")
+    planning.add_argument(
+        "--github", action="store_true", help="the parts as a job matrix of GitHub Actions, in one line"
+    )
+    planning.add_argument(
+        "--runner", default="ubuntu-latest", metavar="LABEL", help="of these jobs, default: %(default)s"
+    )
     planning.set_defaults(command="plan")
 
     running = commands.add_parser("run", parents=[common], help="measure what has no record, show the matrix")
@@ -119,6 +126,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("--rerun", action="store_true", help="measure again what has a record")
     running.add_argument(
         "--repeats", type=_count, metavar="N", help="run each probe so often, whatever matrix.toml says"
+    )
+    running.add_argument(
+        "--shard", type=_shard, metavar="K/N", help="one of the parts that gilgrid plan --shards N makes"
     )
     running.set_defaults(command="run")
 
@@ -202,6 +212,13 @@ def _factor(text: str) -> float:
     if not 1 < factor < math.inf:
         raise argparse.ArgumentTypeError(f"'{text}' should be a number above 1, as 1.1")
     return factor
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"'{text}' should be a part and their number, as 1/3")
+    return int(number), int(of)
 
 
 def _count(text: str) -> int:

@@ -55,7 +55,7 @@ def plan(matrix: Matrix, cells: Cells) -> Plan:
     """
     own = [probe for probe in matrix.probes if probe.name not in matrix.tried]
     jobs = dict.fromkeys(
-        _job(matrix, cell.projected(probe.axes), probe.name)
+        job_of(matrix, cell.projected(probe.axes), probe.name)
         for subject, cell in _by_turns(cells)
         for probe in own
         if probe.subject == subject and admits(matrix.only.get(probe.name, {}), cell)
@@ -63,7 +63,7 @@ def plan(matrix: Matrix, cells: Cells) -> Plan:
     # Another Python may have wheels for other versions: what a cell of the plan shows is not asked again.
     planned = {(job.cell.coordinates, job.probe) for job in jobs}
     tried = dict.fromkeys(
-        _job(matrix, *trial)
+        job_of(matrix, *trial)
         for job in jobs
         if (rule := matrix.rule(job.cell, job.probe)) and rule.expects_a_hang
         for remedy in matrix.remedies
@@ -82,7 +82,8 @@ def _by_turns(cells: Cells) -> Iterator[tuple[str, Cell]]:
         yield from ((name, cell) for name, cell in zip(cells, row, strict=True) if cell)
 
 
-def _job(matrix: Matrix, cell: Cell, probe: str) -> Job:
+def job_of(matrix: Matrix, cell: Cell, probe: str) -> Job:
+    """The job of a probe in a cell that is projected on what the probe depends on."""
     subject = matrix.subject_of(probe)
     is_built = set(subject.build_axes) <= set(matrix.probe(probe).axes)
     return Job(cell=cell, probe=probe, axes=subject.axes, with_subject=is_built)

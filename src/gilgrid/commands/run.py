@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gilgrid import config, expectations, files, guard
+from gilgrid import config, expectations, files, guard, splits
 from gilgrid.claims import judge
 from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.errors import ExitCode
@@ -46,7 +46,11 @@ def command(options: argparse.Namespace) -> ExitCode:
         workshop = Workshop.of(matrix, records, files.cache_folder())
         if not any(records.folder.iterdir()):
             console.print("planning: finding a Python for every cell", style="dim")
-        selected = chosen(workshop.plan(), options.cell, options.probe)
+        selected = (
+            splits.part(workshop, options.cell, options.probe, *options.shard)
+            if options.shard
+            else chosen(workshop.plan(), options.cell, options.probe)
+        )
         found = prospects(workshop, selected)
         kept = [] if options.rerun else [one.record for one in found if one.record]
         jobs = [one.job for one in found if options.rerun or not one.record]
@@ -65,7 +69,8 @@ def command(options: argparse.Namespace) -> ExitCode:
         for warning in records.warnings:
             _warn(warning)
     final = [record for job in selected.jobs if (record := records.read(job.cell, job.probe))]
-    return _conclude(matrix, selected, final, console, records, is_whole=not (options.cell or options.probe))
+    is_whole = not (options.cell or options.probe or options.shard)
+    return _conclude(matrix, selected, final, console, records, is_whole=is_whole)
 
 
 def _conclude(
