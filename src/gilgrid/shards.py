@@ -85,8 +85,8 @@ def shards(matrix: Matrix, whole: Plan, records: Iterable[Record], number: int |
         raise MistakesError([f"--shards {number}: there are {len(units)} cells; ask for as many at most"])
     parts = _assigned(units, number)
     return [
-        Shard(number=place, of=number, plan=_plan(whole, part.units), seconds=part.seconds)
-        for place, part in enumerate(parts, 1)
+        Shard(number=place, of=number, plan=planned, seconds=part.seconds)
+        for place, (part, planned) in enumerate(zip(parts, _plans(whole, parts), strict=True), 1)
     ]
 
 
@@ -154,12 +154,17 @@ def _units(matrix: Matrix, whole: Plan, records: Iterable[Record]) -> list[_Unit
     ]
 
 
-def _plan(whole: Plan, units: Sequence[_Unit]) -> Plan:
-    cells = {unit.cell for unit in units}
-    return Plan(
-        cells=tuple(cell for cell in whole.cells if cell in cells),
-        jobs=tuple(job for job in whole.jobs if job.cell in cells),
-    )
+def _plans(whole: Plan, parts: Sequence[_Part]) -> list[Plan]:
+    """The plan of each part, in the order of the whole."""
+    of_cell = {unit.cell: place for place, part in enumerate(parts) for unit in part.units}
+    cells: list[list[Cell]] = [[] for _ in parts]
+    jobs: list[list[Job]] = [[] for _ in parts]
+    for cell in whole.cells:
+        if cell in of_cell:  # else only probes that do not depend on all of it
+            cells[of_cell[cell]].append(cell)
+    for job in whole.jobs:
+        jobs[of_cell[job.cell]].append(job)
+    return [Plan(cells=tuple(c), jobs=tuple(j)) for c, j in zip(cells, jobs, strict=True)]
 
 
 class _Costs:
