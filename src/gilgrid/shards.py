@@ -120,7 +120,7 @@ def _bundles(units: Sequence[_Unit], number: int) -> list[list[_Unit]]:
     by_cost = [(-_seconds(group), next(count), group) for group in groups.values()]
     heapq.heapify(by_cost)
     enough = _seconds(units) / number
-    whole = []
+    whole: list[tuple[float, int, list[_Unit]]] = []
     while by_cost:
         cost, _, bundle = by_cost[0]
         if -cost <= enough and len(by_cost) + len(whole) >= number:
