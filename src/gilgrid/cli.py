@@ -1,4 +1,4 @@
-"""The command line: ``gilgrid plan | run | show | compare | watch``."""
+"""The command line: ``gilgrid plan | run | merge | show | compare | watch``."""
 
 from __future__ import annotations
 
@@ -138,6 +138,16 @@ def _parser() -> argparse.ArgumentParser:
         "--claims", action="store_true", help="only remedies and claims, with every cell that decides them"
     )
     showing.set_defaults(command="show")
+
+    merging = commands.add_parser(
+        "merge",
+        help="join the records of several machines",
+        description="Join records below these folders with those beside matrix.toml. Exit code 3: a part of "
+        "the last gilgrid plan --shards has left no record of some probes.",
+    )
+    merging.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a .gilgrid, or above such")
+    merging.add_argument("--matrix", type=Path, default=Path("matrix.toml"), metavar="FILE")
+    merging.set_defaults(command="merge")
 
     comparing = commands.add_parser(
         "compare",

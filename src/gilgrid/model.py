@@ -6,12 +6,13 @@ Frozen data, checked where it enters (``config``, ``records``) and trusted after
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gilgrid.evidence import Cause, Evidence
 
@@ -224,6 +225,14 @@ class Record:
         """Why it hung, where those repeats that hung agree on it."""
         causes = {attempt.cause for attempt in self.attempts if attempt.evidence}
         return causes.pop() if len(causes) == 1 else None
+
+
+def disagreement(attempts: Sequence[Attempt]) -> str:
+    """How often each verdict was seen among attempts that disagree, and why the first was not well."""
+    counts = Counter(attempt.verdict for attempt in attempts)
+    told = ", ".join(f"{count} x {verdict}" for verdict, count in counts.items())
+    reasons = [attempt.reason for attempt in attempts if attempt.reason]
+    return ": ".join([told, *reasons[:1]])
 
 
 def agreed(verdicts: list[Verdict]) -> Verdict:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gilgrid import probes
 from gilgrid.errors import BuildFailedError, GilgridError, UnavailableError
 from gilgrid.machine import machine
-from gilgrid.model import Record, Verdict, agreed
+from gilgrid.model import Record, Verdict, agreed, disagreement
 from gilgrid.packages import installed
 from gilgrid.pins import run_pins
 from gilgrid.plan import command
@@ -124,9 +124,6 @@ def _kept(workshop: Workshop, key: str, log: str) -> str:
 
 
 def _reason(verdict: Verdict, attempts: tuple[Attempt, ...]) -> str:
-    reasons = [attempt.reason for attempt in attempts if attempt.reason]
     if verdict is Verdict.FLAKY:
-        verdicts = [attempt.verdict for attempt in attempts]
-        counts = ", ".join(f"{verdicts.count(v)} x {v}" for v in dict.fromkeys(verdicts))
-        return f"{counts}: {reasons[0]}"
-    return reasons[0] if reasons else ""
+        return disagreement(attempts)
+    return next((attempt.reason for attempt in attempts if attempt.reason), "")

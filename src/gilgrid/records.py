@@ -35,8 +35,10 @@ class Records:
 
     folder: Path
     warnings: list[str] = field(default_factory=list)
-    """One sentence for each file that was set aside."""
+    """One sentence for each file that is no record of this gilgrid's."""
     written: int = 0
+    sets_aside: bool = True
+    """Whether such a file is renamed, so that another record can take its place."""
 
     @classmethod
     def of(cls, project: Path) -> Records:
@@ -107,6 +109,9 @@ class Records:
         return record
 
     def _set_aside(self, path: Path, reason: str) -> None:
+        if not self.sets_aside:
+            self.warnings.append(f"{path} {reason}: left out")
+            return
         # Never over what was set aside before: each may be all that is left of a measurement.
         number = 1
         while (aside := path.with_name(f"{path.name}.{number}.aside")).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gilgrid import files
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 _SCHEMA = 1
 
 
-def path(matrix: Matrix) -> Path:
-    """Where the last split of a matrix is."""
-    return matrix.project / FOLDER / "shards.json"
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A plan in parts, as it was kept."""
+
+    cells: tuple[str, ...]
+    """The patterns of what was selected."""
+    probes: tuple[str, ...]
+    parts: tuple[Plan, ...]
 
 
 def split(
@@ -38,7 +44,8 @@ def split(
     parts = shards(workshop.matrix, whole, workshop.records.read_all(), number)
     content = {
         "schema": _SCHEMA,
-        "of": _identity(workshop.matrix, cells, probes),
+        "matrix": _identity(workshop.matrix),
+        "selected": {"cells": list(cells), "probes": list(probes)},
         "shards": [
             {
                 "cells": [str(cell) for cell in part.plan.cells],
@@ -47,7 +54,7 @@ def split(
             for part in parts
         ],
     }
-    files.write_json(path(workshop.matrix), content)
+    files.write_json(_path(workshop.matrix), content)
     return parts
 
 
@@ -56,27 +63,36 @@ def part(workshop: Workshop, cells: Sequence[str], probes: Sequence[str], number
 
     Raises ``MistakesError`` as ``split`` does.
     """
-    kept = _kept(workshop.matrix, cells, probes)
-    if len(kept) != of:
-        kept = [shard.plan for shard in split(workshop, cells, probes, of)]
-    return kept[number - 1]
+    kept = last(workshop.matrix)
+    if kept and len(kept.parts) == of and (kept.cells, kept.probes) == (tuple(cells), tuple(probes)):
+        return kept.parts[number - 1]
+    return split(workshop, cells, probes, of)[number - 1].plan
 
 
-def _kept(matrix: Matrix, cells: Sequence[str], probes: Sequence[str]) -> list[Plan]:
-    content = files.read_json(path(matrix))
+def last(matrix: Matrix) -> Split | None:
+    """The last split of this matrix, if there was one."""
+    content = files.read_json(_path(matrix))
     try:
-        if (content["schema"], content["of"]) != (_SCHEMA, _identity(matrix, cells, probes)):
-            return []
-        return [
-            Plan(
-                cells=tuple(map(Cell.parse, shard["cells"])),
-                jobs=tuple(job_of(matrix, Cell.parse(cell), probe) for cell, probe in shard["jobs"]),
-            )
-            for shard in content["shards"]
-        ]
-    except (KeyError, TypeError, ValueError):  # there is none, or somebody has changed it
-        return []
+        if (content["schema"], content["matrix"]) != (_SCHEMA, _identity(matrix)):
+            return None
+        return Split(
+            cells=tuple(content["selected"]["cells"]),
+            probes=tuple(content["selected"]["probes"]),
+            parts=tuple(
+                Plan(
+                    cells=tuple(map(Cell.parse, shard["cells"])),
+                    jobs=tuple(job_of(matrix, Cell.parse(cell), probe) for cell, probe in shard["jobs"]),
+                )
+                for shard in content["shards"]
+            ),
+        )
+    except (KeyError, TypeError, ValueError):  # there is no file, or somebody has changed it
+        return None
 
 
-def _identity(matrix: Matrix, cells: Sequence[str], probes: Sequence[str]) -> str:
-    return files.digest(matrix.path.read_text(encoding="utf-8"), sorted(cells), sorted(probes))
+def _path(matrix: Matrix) -> Path:
+    return matrix.project / FOLDER / "shards.json"
+
+
+def _identity(matrix: Matrix) -> str:
+    return files.digest(matrix.path.read_text(encoding="utf-8"))
