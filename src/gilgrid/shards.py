@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _ENVIRONMENT_S, _BUILD_S, _REPEAT_S = 3.0, 20.0, 1.5
 """What nothing is known of: 10 s for three environments, a small extension, a hang that is proven."""
+_WORSE = 1.2
+"""By what a former split may be, and is kept: whoever ran a part has built most of it."""
 _A_PART_S = 300.0
 """How long a part should take where their number is not given: a machine takes half a minute to be there."""
 
@@ -72,10 +74,17 @@ class _Part:
         )
 
 
-def shards(matrix: Matrix, whole: Plan, records: Iterable[Record], number: int | None = None) -> list[Shard]:
+def shards(
+    matrix: Matrix,
+    whole: Plan,
+    records: Iterable[Record],
+    number: int | None = None,
+    former: Sequence[Plan] = (),
+) -> list[Shard]:
     """A plan in that many parts, or in parts of five minutes; none of them is empty.
 
-    ``records`` are earlier ones, of whatever inputs: what they took is what is expected.
+    ``records`` are earlier ones, of whatever inputs: what they took is what is expected. ``former`` parts of
+    the same plan are kept while they are about as good.
     Raises ``MistakesError`` where there are not so many cells.
     """
     units = _units(matrix, whole, records)
@@ -84,10 +93,28 @@ def shards(matrix: Matrix, whole: Plan, records: Iterable[Record], number: int |
     if number > len(units):
         raise MistakesError([f"--shards {number}: there are {len(units)} cells; ask for as many at most"])
     parts = _assigned(units, number)
+    as_before = _as_before(units, former)
+    if len(as_before) == number and _longest(as_before) <= _WORSE * _longest(parts):
+        parts = as_before
     return [
         Shard(number=place, of=number, plan=planned, seconds=part.seconds)
         for place, (part, planned) in enumerate(zip(parts, _plans(whole, parts), strict=True), 1)
     ]
+
+
+def _as_before(units: Sequence[_Unit], former: Sequence[Plan]) -> list[_Part]:
+    """The same parts as before; none where those were not of the same cells."""
+    places = {job.cell: place for place, plan in enumerate(former) for job in plan.jobs}
+    if places.keys() != {unit.cell for unit in units}:
+        return []
+    return [
+        _Part().with_all([unit for unit in units if places[unit.cell] == place])
+        for place in range(len(former))
+    ]
+
+
+def _longest(parts: Sequence[_Part]) -> float:
+    return max(part.seconds for part in parts)
 
 
 def _assigned(units: Sequence[_Unit], number: int) -> list[_Part]:

@@ -41,7 +41,9 @@ def split(
     Raises ``MistakesError`` where nothing is selected, or less than there are to be parts.
     """
     whole = chosen(workshop.plan(), cells, probes)
-    parts = shards(workshop.matrix, whole, workshop.records.read_all(), number)
+    kept = last(workshop.matrix)
+    former = kept.parts if kept else ()
+    parts = shards(workshop.matrix, whole, workshop.records.read_all(), number, former)
     content = {
         "schema": _SCHEMA,
         "matrix": _identity(workshop.matrix),

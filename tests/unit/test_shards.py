@@ -109,6 +109,20 @@ def test_the_same_plan_and_records_come_to_the_same_parts() -> None:
     assert [part.plan for part in shards(MATRIX, WHOLE, kept, 4)] == [part.plan for part in again]
 
 
+def test_a_former_split_is_kept_while_it_is_about_as_good() -> None:
+    former = [part.plan for part in shards(MATRIX, WHOLE, [], 3)]
+    noisy = records(seconds={"scipy1.17.1": 1.2, "": 1.0})
+    assert [part.plan for part in shards(MATRIX, WHOLE, noisy, 3)] != former
+    assert [part.plan for part in shards(MATRIX, WHOLE, noisy, 3, former)] == former
+    other = records(seconds={"cython3.0.12-scipy1.17.1": 300.0})
+    assert [part.plan for part in shards(MATRIX, WHOLE, other, 3, former)] != former
+    assert len(shards(MATRIX, WHOLE, noisy, 2, former)) == 2
+    smaller = matrix(TEXT.replace(', "3.2.9"', ""))
+    part_of_it = plan(smaller, combinations(smaller, "3.11"))
+    again = shards(smaller, part_of_it, [], 3, former)
+    assert {job for part in again for job in part.plan.jobs} == set(part_of_it.jobs)
+
+
 def test_without_a_number_parts_take_five_minutes() -> None:
     kept = records(seconds={"": 100.0}, build_s=20.0)
     parts = shards(MATRIX, WHOLE, kept)
