@@ -10,7 +10,6 @@ from gilgrid.model import Record, Verdict, agreed, disagreement
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
 
     from gilgrid.model import Cell
 
@@ -43,14 +42,8 @@ def merged(sources: Iterable[Sequence[Record]]) -> Merged:
         records=records,
         twice=of.twice,
         notes=tuple(of.notes),
-        machines=Counter(name_of(record.machine) for record in records),
+        machines=Counter(record.machine_name for record in records),
     )
-
-
-def name_of(machine: Mapping[str, Any]) -> str:
-    """A machine in a few words."""
-    cpu, cpus = machine.get("cpu") or machine.get("machine", "?"), machine.get("cpus", "?")
-    return f"{cpu}, {cpus} CPUs, {machine.get('system', '?')} {machine.get('release', '')}".rstrip()
 
 
 @dataclass(kw_only=True)
@@ -80,7 +73,7 @@ class _Merge:
             attempts += [attempt for attempt in record.attempts if attempt not in attempts]
         if len({record.verdict for record in alike}) > 1 and len(attempts) > len(best.attempts):
             reason = disagreement(attempts)
-            machines = {name_of(record.machine) for record in alike}
+            machines = {record.machine_name for record in alike}
             told = f", on {' and on '.join(sorted(machines))}" if len(machines) > 1 else ""
             self._note(best, f"{reason}{told}; kept as {agreed([one.verdict for one in attempts])}")
             return replace(
@@ -91,7 +84,7 @@ class _Merge:
                 seconds=round(sum(one.seconds for one in attempts), 3),
             )
         if any(record.machine != best.machine for record in alike):
-            self._note(best, f"measured on several machines; kept is that of {name_of(best.machine)}")
+            self._note(best, f"measured on several machines; kept is that of {best.machine_name}")
         else:
             self.twice += len(alike) > 1
         return best

@@ -221,6 +221,13 @@ class Record:
         return {verdict: verdicts.count(verdict) for verdict in dict.fromkeys(verdicts)}
 
     @property
+    def machine_name(self) -> str:
+        """The machine that it was measured on, for people."""
+        of = self.machine
+        cpu = of.get("cpu") or of.get("machine", "?")
+        return f"{cpu}, {of.get('cpus', '?')} CPUs, {of.get('system', '?')} {of.get('release', '')}".rstrip()
+
+    @property
     def cause(self) -> Cause | None:
         """Why it hung, where those repeats that hung agree on it."""
         causes = {attempt.cause for attempt in self.attempts if attempt.evidence}

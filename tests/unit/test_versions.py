@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gilgrid import config
 from gilgrid.dashboard.steps import detect
-from gilgrid.report.versions import Line, Sample, lines, to_json
+from gilgrid.model import Attempt, Cell, Record, Verdict
+from gilgrid.report.versions import Line, Sample, lines, of_matrix, to_json
+from tests.unit.test_plan import TEXT
 
 
 def samples(values: dict[str, tuple[float, ...]], unit: str = "seconds", **others: str) -> list[Sample]:
@@ -74,3 +78,26 @@ def test_steps_of_all_lines_are_told_together() -> None:
     assert (step["lines"], step["of"]) == (1, 2)
     (step,) = [step for step in told("bytes")["steps"] if step["axis"] == "cython"]
     assert step["text"] == "cython 3.1: 4.0 times larger"
+
+
+def test_what_several_machines_have_measured_is_on_lines_of_their_own() -> None:
+    matrix = config.parse(TEXT, Path("/project/matrix.toml"), shown="matrix.toml")
+    of_probe = [
+        Record(
+            cell=Cell.parse(f"cp311-cython3.0.12-scipy{scipy}"),
+            probe="both",
+            verdict=Verdict.OK,
+            reason="",
+            inputs="",
+            measured_at="",
+            seconds=1.0,
+            attempts=(Attempt(verdict=Verdict.OK, seconds=1.0, cpu_seconds=1.0, metrics={"seconds": 1.0}),),
+            machine={"cpu": cpu, "cpus": 2},
+        )
+        for scipy, cpu in (("1.9.3", "EPYC"), ("1.10.1", "EPYC"), ("1.17.1", "Xeon"))
+    ]
+    found = only([line for line in lines(of_matrix(matrix, of_probe), detect) if line.axis == "scipy"])
+    assert list(found.points) == ["1.9.3", "1.10.1"]
+    assert found.others == "Python 3.11, EPYC, 2 CPUs, ?, cython 3.0.12"
+    same = lines(of_matrix(matrix, of_probe[:2]), detect)
+    assert only([line for line in same if line.axis == "scipy"]).others == "Python 3.11, cython 3.0.12"

@@ -141,8 +141,7 @@ def _told(record: Record) -> dict[str, Any]:
         "build_key": record.build_key,
         "by_hand": record.by_hand,
         "measured_at": record.measured_at,
-        "machine": f"{record.machine.get('cpu', '')}, {record.machine.get('cpus', '?')} CPUs, "
-        f"{record.machine.get('system', '')} {record.machine.get('release', '')}",
+        "machine": record.machine_name,
     }
 
 

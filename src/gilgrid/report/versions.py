@@ -63,9 +63,11 @@ class Line:
 
 
 def of_matrix(matrix: Matrix, records: Iterable[Record]) -> list[Sample]:
-    """What probes have measured; of those that run with what they are built with."""
+    """What probes have measured; of those that run with what they are built with, each machine by itself."""
     found = []
-    for record in records:
+    several = list(records)
+    has_several_machines = len({record.machine_name for record in several}) > 1
+    for record in several:
         if record.cell.is_crossed or record.probe in matrix.tried:
             continue
         names = dict.fromkeys(name for attempt in record.attempts for name in attempt.metrics)
@@ -76,7 +78,9 @@ def of_matrix(matrix: Matrix, records: Iterable[Record]) -> list[Sample]:
                     benchmark=record.probe,
                     parameters=name,
                     unit="seconds" if name.startswith("seconds") else "",
-                    python=record.cell.python,
+                    python=", ".join(
+                        [record.cell.python, *([record.machine_name] if has_several_machines else [])]
+                    ),
                     versions={c.axis: c.version for c in record.cell.coordinates},
                     values=tuple(value for value in values if value is not None),
                 )
