@@ -55,10 +55,20 @@ def compare(session: nox.Session) -> None:
 @nox.session
 def dashboard(session: nox.Session) -> None:
     """Publish what `nox` and `nox -s bench` have measured, and serve it on this machine until Ctrl-C."""
+    _publish(session)
+    session.run("asv", "preview", *session.posargs)
+
+
+@nox.session
+def publish(session: nox.Session) -> None:
+    """The same pages in .asv/html, for a server of yours."""
+    _publish(session)
+
+
+def _publish(session: nox.Session) -> None:
     session.install("-e", ".[asv]")
     session.run("gilgrid", "show", "--format", "asv", success_codes=[0, 2])  # without records there is none
     session.run("asv", "publish", "--no-pull")
-    session.run("asv", "preview", *session.posargs)
 
 
 @nox.session
