@@ -14,7 +14,7 @@ from gilgrid import files, guard
 from gilgrid.config_subjects import moved
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.model import Cell, Coordinate, Record, Verdict
-from gilgrid.pins import Pins, build_pins, input_pins, run_pins
+from gilgrid.pins import Pins, run_pins
 from gilgrid.recording import circumstances, ran_with
 from gilgrid.records import FOLDER, Records
 
@@ -99,18 +99,9 @@ def install(
 
     Raises ``UnavailableError``, ``BuildFailedError`` and other ``GilgridError``.
     """
-    matrix, environments, builds = workshop.matrix, workshop.environments, workshop.builds
     there = moved(subject, source) if source else subject
-    environment = environments.obtain(pins(matrix, there, cell, further))
-    inputs = None
-    if read_in := input_pins(matrix, there, cell):
-        # Where nothing runs with another version than it is built with, what the compiler reads is there too.
-        inputs = environments.obtain(read_in) if cell.is_crossed else environment
-    recipe = matrix.recipe(there, cell)
-    key = builds.key(recipe, cell, environment.abi, inputs)
-    build = builds.existing(key)
-    if build is None:
-        build = builds.obtain(recipe, key, environments.obtain(build_pins(matrix, there, cell)))
+    environment = workshop.environments.obtain(pins(workshop.matrix, there, cell, further))
+    build = workshop.build(there, cell, workshop.key(there, cell, environment))
     return Installed(cell=cell, environment=environment, build=build, source=there.folder)
 
 

@@ -25,7 +25,7 @@ from gilgrid.errors import BuildFailedError, CancelledError, GilgridError
 from gilgrid.guard import Command, End, run
 from gilgrid.installer import uv_program
 from gilgrid.locks import lock
-from gilgrid.packages import is_whole
+from gilgrid.packages import is_whole, unmet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,15 @@ class Build:
     """What was installed while it was built."""
     requires: tuple[str, ...]
     """What the wheel says that it needs while it runs."""
+
+    def check_runs_in(self, environment: Environment) -> None:
+        """Raise ``GilgridError`` where an environment has not what the wheel needs."""
+        if missing := unmet(self.requires, environment):
+            sentence = (
+                f"the subject needs {', '.join(missing)} while it runs, and the environment has it not; "
+                "name it in its run-requires"
+            )
+            raise GilgridError(sentence)
 
 
 class Builds:

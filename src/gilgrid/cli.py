@@ -128,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
         "--repeats", type=_count, metavar="N", help="run each probe so often, whatever matrix.toml says"
     )
     running.add_argument(
+        "--executor",
+        default="local",
+        metavar="WHERE",
+        help="local (default), dask:ADDRESS of a scheduler, or mpi below mpiexec",
+    )
+    running.add_argument(
         "--shard", type=_shard, metavar="K/N", help="one of the parts that gilgrid plan --shards N makes"
     )
     running.set_defaults(command="run")

@@ -76,6 +76,10 @@ class RecordNotKeptError(GilgridError):
     """A record could not be written: to measure on would be for nothing."""
 
 
+class ExecutorLostError(GilgridError):
+    """Whoever gave work to other machines is gone: what has arrived is kept, and nothing more will."""
+
+
 class CancelledError(GilgridError):
     """The run was interrupted while this was under way; nothing is recorded for it."""
 

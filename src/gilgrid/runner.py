@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from gilgrid import packages, probes
-from gilgrid.errors import CancelledError, GilgridError, RecordNotKeptError
+from gilgrid import probes
+from gilgrid.errors import CancelledError, RecordNotKeptError
 from gilgrid.pins import build_pins, input_pins, run_pins
 from gilgrid.plan import command
 from gilgrid.recording import measured, not_measured
@@ -127,13 +127,8 @@ class Run:
 
     def _probe(self, job: Job, rank: int, environment: Environment, build: Build | None) -> None:
         probe = self.workshop.probe(job.probe)
-        missing = packages.unmet(build.requires, environment) if build else []
-        if missing:
-            sentence = (
-                f"the subject needs {', '.join(missing)} while it runs, and the environment has it not; "
-                "name it in its run-requires"
-            )
-            raise GilgridError(sentence)
+        if build:
+            build.check_runs_in(environment)
         key = build.key if build else ""
         if not self.rerun and (known := self.workshop.known(job, environment, key)):
             self.observer.recorded(known)

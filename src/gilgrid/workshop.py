@@ -13,7 +13,7 @@ from gilgrid.builds import Build, Builds
 from gilgrid.environments import Environment, Environments
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.interpreters import Interpreters, downloadable
-from gilgrid.pins import Pins, input_pins, run_pins
+from gilgrid.pins import Pins, build_pins, input_pins, run_pins
 from gilgrid.plan import Job, Plan, files_read, place, plan
 
 if TYPE_CHECKING:
@@ -71,14 +71,32 @@ class Workshop:
         yield found
         yield [python for python in downloadable() if python not in {*remembered, *found}]
 
+    def key(self, subject: Subject, cell: Cell, environment: Environment) -> str:
+        """The key of a subject's build for a cell, whose run-time environment stands."""
+        inputs = None
+        if read_in := input_pins(self.matrix, subject, cell):
+            # Where nothing runs with another version than it is built with, what is read is there too.
+            inputs = self.environments.obtain(read_in) if cell.is_crossed else environment
+        return self.builds.key(self.matrix.recipe(subject, cell), cell, environment.abi, inputs)
+
+    def build(self, subject: Subject, cell: Cell, key: str) -> Build:
+        """Build what the key is of, unless it stands. Raises ``BuildFailedError`` and ``GilgridError``."""
+        if found := self.builds.existing(key):
+            return found
+        recipe, pins = self.matrix.recipe(subject, cell), build_pins(self.matrix, subject, cell)
+        return self.builds.obtain(recipe, key, self.environments.obtain(pins))
+
     def known(self, job: Job, environment: Environment, key: str) -> Record | None:
         """The record of the same inputs, where there is one: the job is done."""
         record = self.records.read(job.cell, job.probe)
-        if not record or record.inputs != inputs_of(self, job, environment, key):
-            return None
+        return record if record and self.says_all(record, job, environment, key) else None
+
+    def says_all(self, record: Record, job: Job, environment: Environment, key: str) -> bool:
+        """Whether a record is of these inputs, with as many repeats as are asked for."""
+        if record.inputs != inputs_of(self, job, environment, key):
+            return False
         # What was repeated more often says more; what could not be run has no repeats.
-        is_enough = not record.attempts or len(record.attempts) >= self.probe(job.probe).repeats
-        return record if is_enough else None
+        return not record.attempts or len(record.attempts) >= self.probe(job.probe).repeats
 
     def probe(self, name: str) -> Probe:
         """The probe of that name."""

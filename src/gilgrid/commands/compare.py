@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,11 +11,11 @@ from typing import TYPE_CHECKING
 from rich.progress import Progress
 
 from gilgrid import benchmarked, comparison, config, files, guard, sides
-from gilgrid.commands.extras import needs_asv
 from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.comparison import Case
 from gilgrid.config_subjects import moved
 from gilgrid.errors import BuildFailedError, ExitCode, GilgridError, MistakesError, UnavailableError
+from gilgrid.extras import needs
 from gilgrid.model import Verdict
 from gilgrid.plan import Plan, plan
 from gilgrid.records import FOLDER, Records
@@ -56,7 +55,7 @@ class _Comparison:
 
 def command(options: argparse.Namespace) -> ExitCode:
     """Measure both sides in turns and print what differs by more than the noise."""
-    with needs_asv():
+    with needs("asv"):
         from gilgrid.asv_suite import Suite, human  # noqa: PLC0415 - an extra
     names = (options.before, options.after)
     matrix = config.load(options.matrix.resolve())
@@ -220,8 +219,7 @@ def _verdicts(
     jobs = [one.job for one in found if not one.record]
     if jobs:
         of.say(f"probes of {chosen[0].name}")
-        cpus = len(os.sched_getaffinity(0))
-        measure(workshop, selected, kept, jobs, console=of.console, cpus=cpus, rerun=False)
+        measure(workshop, selected, kept, jobs, console=of.console)
     read = (workshop.records.read(job.cell, job.probe) for job in selected.jobs)
     return {(labels[record.cell], record.probe): (record.verdict, record.reason) for record in read if record}
 

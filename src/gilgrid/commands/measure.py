@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from gilgrid import guard
+from gilgrid import executors
 from gilgrid.report import terminal
 from gilgrid.report.lines import PlainLines
 from gilgrid.report.live import LiveView
-from gilgrid.runner import PARKED_AT_ONCE, Run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,23 +30,24 @@ def measure(
     jobs: Sequence[Job],
     *,
     console: Console,
-    cpus: int,
-    rerun: bool,
+    cpus: int | None = None,
+    rerun: bool = False,
+    where: str = "local",
 ) -> None:
-    """Run these jobs of a plan, of whose others ``kept`` are the records; nothing outlives an interrupt."""
-    # A task has a thread, parked or not: none waits for one.
-    executor = ThreadPoolExecutor(max_workers=cpus + PARKED_AT_ONCE, thread_name_prefix="gilgrid")
+    """Run these jobs of a plan, of whose others ``kept`` are the records; nothing outlives an interrupt.
+
+    ``cpus`` are as many as there are, or as were asked for; ``where`` is what ``--executor`` takes.
+    """
     begun = time.monotonic()
-    try:
-        with _view(console, workshop.matrix, selected, kept) as view:
-            spent = Run(workshop=workshop, observer=view, executor=executor, cpus=cpus, rerun=rerun)(jobs)
-    except BaseException:
-        # Also for an error of gilgrid's own: what it started ends with it.
-        guard.cancel_all()
-        raise
-    finally:
-        executor.shutdown(cancel_futures=True)
-    console.print(terminal.spent(spent, time.monotonic() - begun, cpus))
+    with executors.opened(where, workshop.matrix, cpus) as executor:
+        try:
+            with _view(console, workshop.matrix, selected, kept) as view:
+                spent = executor.run(workshop, view, jobs, rerun=rerun)
+        except BaseException:
+            # Also for an error of gilgrid's own: what it started ends with it.
+            executor.cancel()
+            raise
+    console.print(terminal.spent(spent, time.monotonic() - begun, executor.cpus))
 
 
 def end_by_sigterm() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import replace
 from functools import partial
@@ -55,8 +54,16 @@ def command(options: argparse.Namespace) -> ExitCode:
         kept = [] if options.rerun else [one.record for one in found if one.record]
         jobs = [one.job for one in found if options.rerun or not one.record]
         if jobs:
-            cpus = options.jobs or len(os.sched_getaffinity(0))
-            measure(workshop, selected, kept, jobs, console=console, cpus=cpus, rerun=options.rerun)
+            measure(
+                workshop,
+                selected,
+                kept,
+                jobs,
+                console=console,
+                cpus=options.jobs,
+                rerun=options.rerun,
+                where=options.executor,
+            )
     except KeyboardInterrupt:
         guard.cancel_all()
         kept_now = terminal.counted(records.written, "record")

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from gilgrid import expectations
-from gilgrid.commands.extras import needs_asv
 from gilgrid.errors import ExitCode, MistakesError
+from gilgrid.extras import needs
 from gilgrid.recorded import recorded
 from gilgrid.records import all_to_json
 from gilgrid.report import decided, hangs, terminal
@@ -66,7 +66,7 @@ def _text(form: str, matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[
         case "svg":
             return svg(matrix, judged)
         case "asv":
-            with needs_asv():
+            with needs("asv"):
                 from gilgrid import asv_results  # noqa: PLC0415 - an extra
             return "\n".join([*asv_results.write(matrix, records, matrix.project / "asv.conf.json"), ""])
         case _:

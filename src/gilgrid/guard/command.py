@@ -155,12 +155,12 @@ def run(
             _runs.lifelines.discard(ours)
 
 
-def cancel_all() -> None:
-    """End every command under way in this process, and let no other start in it.
+def cancel_all(*, for_good: bool = True) -> None:
+    """End every command under way in this process and, for good, let no other start in it.
 
     For any thread and any signal handler. It does not wait: each `run` returns CANCELLED.
     """
-    _runs.cancelled = True
+    _runs.cancelled = _runs.cancelled or for_good
     for lifeline in tuple(_runs.lifelines):
         # Not close: its number could be another file's by the time that the run uses it.
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a command needs that not every installation has."""
+"""What not every installation has."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def needs_asv() -> Iterator[None]:
-    """Around imports: without asv, the sentence that says how to get it."""
+def needs(extra: str) -> Iterator[None]:
+    """Around imports: without an extra, the sentence that says how to get it."""
     try:
         yield
     except ModuleNotFoundError as error:
-        raise MistakesError([f"{error.name} is not installed; pip install 'gilgrid[asv]'"]) from None
+        raise MistakesError([f"{error.name} is not installed; pip install 'gilgrid[{extra}]'"]) from None

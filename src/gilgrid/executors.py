@@ -1,0 +1,158 @@
+"""Where jobs are done: in this process, by Dask's workers, by MPI's ranks."""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gilgrid import guard, remote
+from gilgrid.errors import MistakesError
+from gilgrid.extras import needs
+from gilgrid.kit import pack
+from gilgrid.runner import PARKED_AT_ONCE, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
+
+    from gilgrid.kit import Kit
+    from gilgrid.matrix import Matrix
+    from gilgrid.plan import Job
+    from gilgrid.runner import Observer
+    from gilgrid.workshop import Workshop
+
+_ANSWER_S = 10
+_WORKERS_S = 60
+"""Until a scheduler answers, and until it has a worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """An executor that is ready for work."""
+
+    executor: Executor
+    cpus: int
+    """Of all machines together."""
+    cancel: Callable[[], None]
+    """End what is under way there."""
+    kit: Kit | None = None
+    """What other processes are given; None where it is this one."""
+
+    def run(
+        self, workshop: Workshop, observer: Observer, jobs: Sequence[Job], *, rerun: bool
+    ) -> Mapping[str, float]:
+        """Run these jobs and return the seconds spent by kind."""
+        if self.kit is None:
+            of_this = Run(
+                workshop=workshop, observer=observer, executor=self.executor, cpus=self.cpus, rerun=rerun
+            )
+            return of_this(jobs)
+        of_others = remote.RemoteRun(
+            workshop=workshop,
+            kit=self.kit,
+            observer=observer,
+            executor=self.executor,
+            cpus=self.cpus,
+            rerun=rerun,
+        )
+        return of_others(jobs)
+
+
+@contextmanager
+def opened(where: str, matrix: Matrix, cpus: int | None) -> Iterator[Opened]:
+    """What ``--executor`` names; ``cpus`` are as many as there are, or as were asked for.
+
+    Raises ``MistakesError`` where it names none, or where that has nobody to do the work.
+    """
+    kind, _, address = where.partition(":")
+    match kind:
+        case "local" if not address:
+            one = _local(cpus or len(os.sched_getaffinity(0)))
+        case "dask" if address:
+            one = _dask(address, pack(matrix), cpus)
+        case "mpi" if not address:
+            one = _mpi(pack(matrix), cpus)
+        case _:
+            raise MistakesError([f"--executor {where}: there are local, dask:ADDRESS and mpi"])
+    with one as executor:
+        yield executor
+
+
+@contextmanager
+def _local(cpus: int) -> Iterator[Opened]:
+    # A task has a thread, parked or not: none waits for one.
+    executor = ThreadPoolExecutor(max_workers=cpus + PARKED_AT_ONCE, thread_name_prefix="gilgrid")
+    try:
+        yield Opened(executor=executor, cpus=cpus, cancel=guard.cancel_all)
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _dask(address: str, kit: Kit, cpus: int | None) -> Iterator[Opened]:
+    with needs("dask"):
+        from distributed import Client  # noqa: PLC0415 - an extra
+    where = f"--executor dask:{address}"
+    # What it has to say of a scheduler that is gone, gilgrid says in a sentence.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        client: Any = Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] or type(error).__name__
+        raise MistakesError(
+            [f"{where}: no scheduler answers there ({reason}); start one: dask scheduler"]
+        ) from None
+    try:
+        try:
+            client.wait_for_workers(1, timeout=_WORKERS_S)
+        except TimeoutError:
+            sentence = f"{where}: it has no worker; start some: dask worker {address} --nthreads 1"
+            raise MistakesError([sentence]) from None
+        _check_workers(client, where)
+
+        def cancel() -> None:
+            with suppress(Exception):  # of a scheduler that is gone, or of a worker
+                executor.shutdown(wait=False)
+                client.run(remote.cancel, kit, wait=False, on_error="ignore")
+
+        executor = client.get_executor(pure=False)
+        total = cpus or sum(client.nthreads().values())
+        yield Opened(executor=executor, cpus=total, cancel=cancel, kit=kit)
+    finally:
+        with suppress(Exception):
+            client.close(timeout=1)
+
+
+def _check_workers(client: Any, where: str) -> None:
+    for worker, answer in client.run(remote.version, on_error="return").items():
+        if isinstance(answer, ModuleNotFoundError):
+            raise MistakesError([f"{where}: worker {worker} has no gilgrid; install the same there"])
+        if isinstance(answer, Exception):
+            raise MistakesError([f"{where}: worker {worker} cannot work: {type(answer).__name__}: {answer}"])
+        if answer != remote.version():
+            sentence = f"{where}: worker {worker} has gilgrid {answer}, here is {remote.version()}"
+            raise MistakesError([sentence])
+
+
+@contextmanager
+def _mpi(kit: Kit, cpus: int | None) -> Iterator[Opened]:
+    with needs("mpi"):
+        from mpi4py.futures import MPIPoolExecutor  # noqa: PLC0415 - an extra
+    executor = MPIPoolExecutor()
+    workers = executor.num_workers
+    if not workers:
+        how = "mpiexec -n 3 python -m mpi4py.futures -m gilgrid run --executor mpi"
+        raise MistakesError([f"--executor mpi: no other rank is there; start it so: {how}"])
+
+    def cancel() -> None:
+        # A rank ends what it does; what it was to do next is not done.
+        executor.shutdown(wait=False, cancel_futures=True)
+
+    try:
+        yield Opened(executor=executor, cpus=cpus or workers, cancel=cancel, kit=kit)
+    finally:
+        executor.shutdown(cancel_futures=True)
