@@ -96,10 +96,13 @@ def _local(cpus: int) -> Iterator[Opened]:
 def _dask(address: str, kit: Kit, cpus: int | None) -> Iterator[Opened]:
     with needs("dask"):
         from distributed import Client  # noqa: PLC0415 - an extra
+        from distributed.comm.addressing import parse_address  # noqa: PLC0415
+        from distributed.comm.registry import get_backend  # noqa: PLC0415
     where = f"--executor dask:{address}"
-    # What it has to say of a scheduler that is gone, gilgrid says in a sentence.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # What it has to say of a scheduler that is gone, gilgrid says in a sentence; it does to the very end.
+    logging.disable(logging.CRITICAL)
     try:
+        get_backend(parse_address(address)[0])  # a client would try an unknown one again, and again
         client: Any = Client(address, timeout=_ANSWER_S, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] or type(error).__name__
@@ -141,18 +144,19 @@ def _check_workers(client: Any, where: str) -> None:
 @contextmanager
 def _mpi(kit: Kit, cpus: int | None) -> Iterator[Opened]:
     with needs("mpi"):
-        from mpi4py.futures import MPIPoolExecutor  # noqa: PLC0415 - an extra
-    executor = MPIPoolExecutor()
-    workers = executor.num_workers
-    if not workers:
+        from mpi4py import MPI  # noqa: PLC0415 - an extra
+        from mpi4py.futures import MPIPoolExecutor, _core  # noqa: PLC0415
+    # Ranks that its own main module has not made workers of, it would start itself, which few MPIs can.
+    if MPI.COMM_WORLD.Get_size() == 1 or _core.SharedPool is None:
         how = "mpiexec -n 3 python -m mpi4py.futures -m gilgrid run --executor mpi"
         raise MistakesError([f"--executor mpi: no other rank is there; start it so: {how}"])
+    executor = MPIPoolExecutor()
 
     def cancel() -> None:
         # A rank ends what it does; what it was to do next is not done.
         executor.shutdown(wait=False, cancel_futures=True)
 
     try:
-        yield Opened(executor=executor, cpus=cpus or workers, cancel=cancel, kit=kit)
+        yield Opened(executor=executor, cpus=cpus or executor.num_workers, cancel=cancel, kit=kit)
     finally:
         executor.shutdown(cancel_futures=True)

@@ -50,7 +50,6 @@ class Run:
     observer: Observer
     executor: Executor
     cpus: int
-    can_lend: bool = True
     rerun: bool = False
     """Measure also what has a record for the same inputs, which shows only once its build stands."""
     _schedule: Schedule = field(init=False)
@@ -63,7 +62,7 @@ class Run:
             executor=self.executor,
             cpus=self.cpus,
             most_at_once=self.cpus + PARKED_AT_ONCE,
-            can_lend=self.can_lend,
+            can_lend=True,
             on_start=self.observer.started,
             on_end=self.observer.ended,
         )
