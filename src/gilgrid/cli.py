@@ -1,4 +1,4 @@
-"""The command line: ``gilgrid plan | run | merge | show | compare | watch``."""
+"""The command line: ``gilgrid plan | run | merge | show | newest | news | compare | watch``."""
 
 from __future__ import annotations
 
@@ -154,6 +154,33 @@ def _parser() -> argparse.ArgumentParser:
     merging.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="a .gilgrid, or above such")
     merging.add_argument("--matrix", type=Path, default=Path("matrix.toml"), metavar="FILE")
     merging.set_defaults(command="merge")
+
+    finding = commands.add_parser(
+        "newest",
+        help="a matrix.toml of the newest releases and pre-releases",
+        description="Write a matrix.toml that has of each axis the newest release, and the newest "
+        "pre-release where that is newer still: gilgrid run --matrix newest.toml measures them.",
+    )
+    finding.add_argument("--matrix", type=Path, default=Path("matrix.toml"), metavar="FILE")
+    finding.add_argument(
+        "--with",
+        dest="packages",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="also of this package, which is no axis; may be given several times",
+    )
+    finding.add_argument("--to", type=Path, metavar="FILE", help="default: newest.toml beside matrix.toml")
+    finding.set_defaults(command="newest")
+
+    telling = commands.add_parser(
+        "news",
+        help="what differs from what is expected, and did not the last time",
+        description="Print what is not as expected and was the last time that gilgrid news was called, "
+        "and what is as expected again; write both to .gilgrid/news, as an issue and as a comment on it.",
+    )
+    telling.add_argument("--matrix", type=Path, default=Path("matrix.toml"), metavar="FILE")
+    telling.set_defaults(command="news")
 
     comparing = commands.add_parser(
         "compare",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tests.matrix.conftest import ONE_PYTHON, SUBJECT, TINY
 from tests.workflows.expressions import Expressions
 
 if TYPE_CHECKING:
@@ -20,6 +21,24 @@ if TYPE_CHECKING:
 
 _FOREIGN = ("GILGRID_", "GITHUB_", "RUNNER_", "PYTHON", "VIRTUAL_ENV", "NOX_", "PYTEST_", "COV_")
 _DEADLINE_S = 900.0
+_ROOT = Path(__file__).parents[2]
+_WITHOUT = shutil.ignore_patterns("__pycache__", "build", ".*")
+TINYS = {"TINY_TALLY": os.devnull, "TINY_HOLD": ""}
+"""What the probes of the small subject look for."""
+
+
+def repository(place: Path, matrix: str, *others: str) -> Path:
+    """A copy of this one, with these others of its files, but with a small subject and this matrix."""
+    copy = place / "repository"
+    for name in ("src", ".github", "action.yml", "pyproject.toml", "README.md", "LICENSE", *others):
+        if (_ROOT / name).is_dir():
+            shutil.copytree(_ROOT / name, copy / name, ignore=_WITHOUT)
+        else:
+            copy.mkdir(exist_ok=True)
+            shutil.copy(_ROOT / name, copy)
+    shutil.copytree(TINY, copy / "tiny", ignore=_WITHOUT)
+    (copy / "matrix.toml").write_text(SUBJECT + ONE_PYTHON + matrix, encoding="utf-8")
+    return copy
 
 
 @dataclass(kw_only=True)
@@ -70,6 +89,8 @@ class Rehearsal:
             "ref": self.ref,
             "run_id": str(next(self._numbers)),
             "workspace": "",
+            "token": "a token",
+            "repository": "someone/kernels",
         }
         run = Run()
         done = run.jobs
@@ -135,6 +156,7 @@ class _Machine:
             "GITHUB_ACTIONS": "true",
             "GITHUB_WORKSPACE": str(self._workspace),
             "GITHUB_REPOSITORY": "someone/kernels",
+            "RUNNER_OS": "Linux",
             "GITHUB_SHA": "0" * 40,
             "RUNNER_TEMP": str(self._temp),
             **{name: str(path) for name, path in self._files.items()},
@@ -216,8 +238,14 @@ class _Machine:
         assert given["persist-credentials"] is False
         shutil.copytree(self._of.repository, self._workspace, dirs_exist_ok=True)
 
-    def _setup_python(self, _: Mapping[str, Any]) -> dict[str, str]:
-        return {"python-path": getattr(sys, "_base_executable", sys.executable)}
+    def _setup_python(self, given: Mapping[str, Any]) -> dict[str, str]:
+        if given.get("update-environment") is False:
+            return {"python-path": getattr(sys, "_base_executable", sys.executable)}
+        # A Python of the machine's own, into which its steps may install what they like.
+        place = self._temp / "python"
+        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+        self._env["PATH"] = os.pathsep.join([str(place / "bin"), self._env["PATH"]])
+        return {"python-path": str(place / "bin/python")}
 
     def _upload_artifact(self, given: Mapping[str, Any]) -> None:
         name, paths = given["name"], [self._workspace / line for line in given["path"].split()]
@@ -236,6 +264,15 @@ class _Machine:
                     target = kept / file.relative_to(root)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy(file, target)
+
+    def _upload_pages_artifact(self, given: Mapping[str, Any]) -> None:
+        assert (self._workspace / given["path"]).is_dir(), self.done.log
+        kept = self._artifacts["github-pages"] = self._of.place / "artifacts" / f"{next(self._of._numbers)}"  # noqa: SLF001
+        shutil.copytree(self._workspace / given["path"], kept)
+
+    def _deploy_pages(self, _: Mapping[str, Any]) -> dict[str, str]:
+        assert (self._artifacts["github-pages"] / "index.html").is_file()
+        return {"page_url": "https://someone.github.io/kernels/"}
 
     def _download_artifact(self, given: Mapping[str, Any]) -> None:
         place = self._workspace / given["path"]

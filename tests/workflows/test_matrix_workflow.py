@@ -3,37 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gilgrid import cli
-from tests.matrix.conftest import ONE_PYTHON, SUBJECT, TINY
 from tests.matrix.test_shards import MATRIX, without_times
-from tests.workflows.rehearsal import Rehearsal
+from tests.workflows.rehearsal import TINYS, Rehearsal, repository
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.workflows.rehearsal import Run
 
-ROOT = Path(__file__).parents[2]
 EXPECTED = '[[expect]]\nprobe = "crashes"\nverdict = "crash"\nbecause = "it is told to"\n'
 
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
-    """Of this repository, but with a small subject."""
     place = tmp_path_factory.mktemp("rehearsal")
-    repository = place / "repository"
-    for name in ("src", ".github"):
-        shutil.copytree(ROOT / name, repository / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, repository)
-    shutil.copytree(TINY, repository / "tiny", ignore=shutil.ignore_patterns("__pycache__"))
-    (repository / "matrix.toml").write_text(SUBJECT + ONE_PYTHON + MATRIX + EXPECTED, encoding="utf-8")
-    return Rehearsal(repository=repository, place=place, env={"TINY_TALLY": os.devnull, "TINY_HOLD": ""})
+    return Rehearsal(repository=repository(place, MATRIX + EXPECTED), place=place, env=TINYS)
 
 
 @pytest.fixture(scope="module")

@@ -28,9 +28,9 @@ def markdown(matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet] =
         else f"All {len(judged)} verdicts are as expected."
     )
     lines = [f"## {matrix.title}: {outcome}", ""]
-    lines += [f"- {_escaped(entry.difference)}" for entry in differing]
+    lines += [f"- {escaped(entry.difference)}" for entry in differing]
     for grid in grids(matrix, judged):
-        lines += ["", f"### {_escaped(grid.title)}", "", *_table(grid)]
+        lines += ["", f"### {escaped(grid.title)}", "", *_table(grid)]
     lines += decided.markdown(sheets)
     for one in hangs(judged):
         lines += ["", *_report(one)]
@@ -70,5 +70,6 @@ def _report(one: Hang) -> list[str]:
     ]
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """Words of a program or a file, which are no markup."""
     return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
