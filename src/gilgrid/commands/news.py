@@ -9,6 +9,7 @@ from gilgrid import expectations, files
 from gilgrid.errors import ExitCode
 from gilgrid.news import Difference, news
 from gilgrid.recorded import recorded
+from gilgrid.records import FOLDER
 from gilgrid.report import issue
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def command(options: argparse.Namespace) -> ExitCode:
     """Print it, and write it as an issue and a comment, each empty where nothing is to be said."""
     of = recorded(options.matrix)
-    folder = of.matrix.project / ".gilgrid" / "news"
+    folder = of.matrix.project / FOLDER / "news"
     before = _kept(folder / "news.json")
     judged = expectations.judge(of.matrix, [of.found[job.cell, job.probe] for job in of.plan.jobs])
     missing = {job.probe for job in of.whole.jobs if (job.cell, job.probe) not in of.found}
