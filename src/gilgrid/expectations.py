@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from gilgrid.evidence import Cause
     from gilgrid.matrix import Matrix, Rule
+    from gilgrid.plan import Job
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +71,6 @@ def judge(matrix: Matrix, records: Iterable[Record]) -> list[Judged]:
 
 def mistakes(matrix: Matrix) -> list[str]:
     """Rules that can never speak, and those that expect two verdicts of one probe in one cell."""
-    jobs = [
-        job
-        for python in plan.pythons_of(matrix)
-        for job in plan.plan(matrix, plan.combinations(matrix, python)).jobs
-    ]
     found = [
         f"{rule.where} {axis}: the probe '{probe.name}' does not depend on it, so the rule never speaks of it"
         for rule in matrix.rules
@@ -83,13 +79,17 @@ def mistakes(matrix: Matrix) -> list[str]:
         for axis in dict.fromkeys([*rule.build, *rule.run])
         if axis != "python" and axis not in probe.axes
     ]
+    jobs: dict[str, list[Job]] = {}  # planned only where two rules speak of one probe
     for one, other in pairs(matrix.rules, 2):
         key = "verdict" if one.verdict is not other.verdict else "cause"
         said, before = getattr(other, key), getattr(one, key)
-        if said is before or not (said and before):
+        shared = [probe for probe in one.probes if probe in other.probes]
+        if said is before or not (said and before and shared):
             continue
+        jobs = jobs or _jobs(matrix)
+        of_both = (job for probe in shared for job in jobs[probe])
         both = next(
-            (j for j in jobs if one.matches(j.cell, j.probe) and other.matches(j.cell, j.probe)), None
+            (j for j in of_both if one.matches(j.cell, j.probe) and other.matches(j.cell, j.probe)), None
         )
         if both:
             found.append(
@@ -97,6 +97,15 @@ def mistakes(matrix: Matrix) -> list[str]:
                 f"for {both.probe} in {both.cell}; narrow one of them",
             )
     return found
+
+
+def _jobs(matrix: Matrix) -> dict[str, list[Job]]:
+    """By probe, for every Python that a cell may have."""
+    jobs: dict[str, list[Job]] = {probe.name: [] for probe in matrix.probes}
+    for python in plan.pythons_of(matrix):
+        for job in plan.plan(matrix, plan.combinations(matrix, python)).jobs:
+            jobs[job.probe].append(job)
+    return jobs
 
 
 def untried(matrix: Matrix) -> list[str]:

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -94,9 +95,14 @@ class Cell:
     coordinates: tuple[Coordinate, ...]
 
     def __str__(self) -> str:
+        return self._name
+
+    @cached_property  # told, and looked up, far more often than made
+    def _name(self) -> str:
         return "-".join([f"cp{self.python.replace('.', '')}", *map(str, self.coordinates)])
 
     @classmethod
+    @cache  # a cell has ten records
     def parse(cls, text: str) -> Self:
         """Read a cell's name. Raises ``ValueError`` with the segment that is not one."""
         tag, *segments = text.split("-")
@@ -129,7 +135,8 @@ class Cell:
 
     def projected(self, axes: tuple[str, ...]) -> Cell:
         """The cell as seen by a probe that depends on these axes only."""
-        return Cell(python=self.python, coordinates=tuple(c for c in self.coordinates if c.axis in axes))
+        coordinates = tuple(c for c in self.coordinates if c.axis in axes)
+        return self if coordinates == self.coordinates else Cell(python=self.python, coordinates=coordinates)
 
 
 @dataclass(frozen=True, kw_only=True)

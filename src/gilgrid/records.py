@@ -103,7 +103,7 @@ class Records:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
             return None
-        if self.path(record.cell, record.probe) != path:
+        if (str(record.cell), f"{record.probe}.json") != path.parts[-2:]:
             self._set_aside(path, f"is of {record.probe} in {record.cell}")
             return None
         return record

@@ -34,21 +34,23 @@ def select(whole: Plan, cells: Sequence[str] = (), probes: Sequence[str] = ()) -
     Of a cell, it has also the probes that do not depend on all axes; of those, all cells that it is in.
     """
     asked = [cell for cell in whole.cells if not cells or any(matches(cell, pattern) for pattern in cells)]
+    shapes = {(job.axes, _axes(job.cell)) for job in whole.jobs}
+
+    def parts(cell: Cell) -> set[Cell]:
+        """What the jobs of a whole cell are of: that cell, or what is left of it on fewer axes."""
+        return {cell.projected(seen) for axes, seen in shapes if axes == _axes(cell)}
+
+    within = {(_axes(cell), part) for cell in asked for part in parts(cell)}
     jobs = tuple(
         job
         for job in whole.jobs
         if (not probes or any(fnmatchcase(job.probe, pattern) for pattern in probes))
-        and (
-            not cells
-            or any(matches(job.cell, pattern) for pattern in cells)
-            or any(_is_within(job.cell, job.axes, cell) for cell in asked)
-        )
+        and ((job.axes, job.cell) in within or any(matches(job.cell, pattern) for pattern in cells))
     )
+    found = {(job.axes, job.cell) for job in jobs}
     return Plan(
         cells=tuple(
-            c
-            for c in (asked or whole.cells)
-            if any(_is_within(*job, c) for job in dict.fromkeys((job.cell, job.axes) for job in jobs))
+            cell for cell in asked or whole.cells if any((_axes(cell), part) in found for part in parts(cell))
         ),
         jobs=jobs,
     )
@@ -60,8 +62,5 @@ def matches(cell: Cell, pattern: str) -> bool:
     return fnmatchcase(name, pattern) or fnmatchcase(name.partition("-")[2], pattern)
 
 
-def _is_within(projected: Cell, axes: tuple[str, ...], cell: Cell) -> bool:
-    """Whether that is the whole cell, or one of those, of a job; a cell of another subject never is."""
-    is_of_subject = tuple(coordinate.axis for coordinate in cell.coordinates) == axes
-    seen = tuple(coordinate.axis for coordinate in projected.coordinates)
-    return is_of_subject and cell.projected(seen) == projected
+def _axes(cell: Cell) -> tuple[str, ...]:
+    return tuple(coordinate.axis for coordinate in cell.coordinates)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from gilgrid import files
@@ -13,7 +13,7 @@ from gilgrid.builds import Build, Builds
 from gilgrid.environments import Environment, Environments
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.interpreters import Interpreters, downloadable
-from gilgrid.pins import Pins, build_pins, input_pins, run_pins
+from gilgrid.pins import build_pins, input_pins, run_pins
 from gilgrid.plan import Job, Plan, files_read, place, plan
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gilgrid.matrix import Matrix, Subject
     from gilgrid.model import Cell, Probe, Record
+    from gilgrid.pins import Pins
     from gilgrid.records import Records
 
 
@@ -112,6 +113,8 @@ class Prospect:
     """What is known of a job without starting anything."""
 
     job: Job
+    pins: Pins
+    """What is installed while its probe runs."""
     environment: Environment | None
     build_key: str | None
     """``None`` where the subject is not needed, or the build's inputs were not read yet."""
@@ -122,40 +125,37 @@ class Prospect:
 
 def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
     """Look at every job of a plan: what stands, what is recorded. Starts no process but the compiler's."""
-    keys: dict[tuple[str, Cell], str | None] = {}
-    environments: dict[Pins, Environment | None] = {}
+    # Thousands of jobs share hundreds of environments and dozens of builds: each is looked at once.
+    environment_of = cache(workshop.environments.existing)
+    build_of = cache(workshop.builds.existing)
+    pins_of = cache(partial(run_pins, workshop.matrix))
 
-    def existing(pins: Pins) -> Environment | None:
-        if pins not in environments:
-            environments[pins] = workshop.environments.existing(pins)
-        return environments[pins]
-
+    @cache
     def key_of(subject: Subject, cell: Cell) -> str | None:
-        of = subject.name, cell
-        if of not in keys:
-            pins = input_pins(workshop.matrix, subject, cell)
-            inputs = existing(pins) if pins else None
-            interpreter = workshop.interpreters.local().get(cell.python)
-            is_known = interpreter is not None and (inputs is not None or pins is None)
-            keys[of] = None
-            if interpreter and is_known:
-                recipe = workshop.matrix.recipe(subject, cell)
-                with suppress(GilgridError):  # the run makes a record of it
-                    keys[of] = workshop.builds.key(recipe, cell, interpreter.abi, inputs)
-        return keys[of]
+        pins = input_pins(workshop.matrix, subject, cell)
+        inputs = environment_of(pins) if pins else None
+        interpreter = workshop.interpreters.local().get(cell.python)
+        is_known = interpreter is not None and (inputs is not None or pins is None)
+        if interpreter and is_known:
+            recipe = workshop.matrix.recipe(subject, cell)
+            with suppress(GilgridError):  # the run makes a record of it
+                return workshop.builds.key(recipe, cell, interpreter.abi, inputs)
+        return None
 
     found = []
     for job in whole.jobs:
         subject = workshop.subject(job)
-        environment = existing(run_pins(workshop.matrix, subject, job.cell))
+        pins = pins_of(subject, job.cell)
+        environment = environment_of(pins)
         key = key_of(subject, job.cell) if job.with_subject else None
         has_its_build = bool(key) or not job.with_subject
         found.append(
             Prospect(
                 job=job,
+                pins=pins,
                 environment=environment,
                 build_key=key,
-                build=workshop.builds.existing(key) if key else None,
+                build=build_of(key) if key else None,
                 record=workshop.known(job, environment, key or "") if environment and has_its_build else None,
             ),
         )
@@ -167,7 +167,7 @@ def inputs_of(workshop: Workshop, job: Job, environment: Environment, key: str) 
     probe = workshop.probe(job.probe)
     return files.digest(
         JUDGEMENT,
-        asdict(replace(probe, axes=(), subject="", repeats=1)),
+        {**vars(probe), "axes": (), "subject": "", "repeats": 1},
         [_content(workshop.matrix.project / name) for name in files_read(probe)],
         key,
         environment.interpreter,

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from gilgrid import config, expectations
 from gilgrid.model import Cell, Record, Verdict
+from gilgrid.pins import run_pins
 from gilgrid.plan import Job, combinations, plan
 from gilgrid.report import live, planned, terminal
 from gilgrid.report.grid import grids
@@ -319,6 +320,7 @@ def prospects(of: Matrix) -> list[Prospect]:
     return [
         Prospect(
             job=job,
+            pins=run_pins(of, of.subjects[0], job.cell),
             environment=None,
             build_key=f"key-{c.version}" if (c := job.cell.coordinate("cython")) else None,
             build=None,

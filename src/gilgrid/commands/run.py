@@ -53,6 +53,7 @@ def command(options: argparse.Namespace) -> ExitCode:
         found = prospects(workshop, selected)
         kept = [] if options.rerun else [one.record for one in found if one.record]
         jobs = [one.job for one in found if options.rerun or not one.record]
+        known = {(record.cell, record.probe): record for record in kept}
         if jobs:
             measure(
                 workshop,
@@ -75,7 +76,11 @@ def command(options: argparse.Namespace) -> ExitCode:
     finally:
         for warning in records.warnings:
             _warn(warning)
-    final = [record for job in selected.jobs if (record := records.read(job.cell, job.probe))]
+    final = [
+        record
+        for job in selected.jobs
+        if (record := known.get((job.cell, job.probe)) or records.read(job.cell, job.probe))
+    ]
     is_whole = not (options.cell or options.probe or options.shard)
     return _conclude(matrix, selected, final, console, records, is_whole=is_whole)
 

@@ -9,12 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from gilgrid.pins import build_pins, input_pins, run_pins
+from gilgrid.pins import build_pins, input_pins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilgrid.matrix import Matrix
+    from gilgrid.model import Cell
     from gilgrid.pins import Pins
     from gilgrid.plan import Plan
     from gilgrid.workshop import Prospect
@@ -32,8 +33,7 @@ def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableT
         cells = dict.fromkeys(" ".join(_built(matrix, entry)) for entry in entries)
         builds.add_row(key or _INPUTS_UNREAD, "\n".join(cells), _state(any(e.build for e in entries)))
     probes = Table("cell", "recorded", "to run", title="cells and probes", **_LOOK)
-    for cell in dict.fromkeys(entry.job.cell for entry in found):
-        here = [entry for entry in found if entry.job.cell == cell]
+    for cell, here in _cells(found).items():
         recorded = ", ".join(f"{e.job.probe}: {e.record.verdict}" for e in here if e.record)
         probes.add_row(str(cell), recorded, ", ".join(e.job.probe for e in here if not e.record))
     return Group(
@@ -84,10 +84,7 @@ _LOOK: dict[str, Any] = {
 
 def _environments(matrix: Matrix, found: Sequence[Prospect]) -> dict[Pins, bool]:
     """What probes run in, and, where a build is to be made, what it is built in."""
-    pins = {
-        run_pins(matrix, matrix.subject_of(entry.job.probe), entry.job.cell): bool(entry.environment)
-        for entry in found
-    }
+    pins = {entry.pins: bool(entry.environment) for entry in found}
     for key, entries in _builds(found).items():
         # The builds whose keys are not known yet are several.
         for entry in entries[:1] if key else entries:
@@ -106,6 +103,13 @@ def _builds(found: Sequence[Prospect]) -> dict[str | None, list[Prospect]]:
         if entry.job.with_subject:
             builds.setdefault(entry.build_key, []).append(entry)
     return builds
+
+
+def _cells(found: Sequence[Prospect]) -> dict[Cell, list[Prospect]]:
+    cells: dict[Cell, list[Prospect]] = {}
+    for entry in found:
+        cells.setdefault(entry.job.cell, []).append(entry)
+    return cells
 
 
 def _counts(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> str:
