@@ -14,6 +14,8 @@ import platformdirs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, default=str)
+
 # Neither part of a subject nor of a test: what tools leave behind in a project's own folder.
 _LEFT_BEHIND = {"build", "dist", "node_modules"}
 
@@ -61,8 +63,7 @@ def read_json(path: Path) -> Any:
 
 def digest(*values: Any) -> str:
     """A digest of JSON values: equal values, equal digest, in every process."""
-    text = json.dumps(values, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:20]
+    return hashlib.sha256(_CANONICAL.encode(values).encode()).hexdigest()[:20]
 
 
 def digest_of_files(root: Path, files: Iterable[Path]) -> str:

@@ -241,7 +241,11 @@ class Matrix:
 
     def probe(self, name: str) -> Probe:
         """The probe of that name, which must exist."""
-        return next(probe for probe in self.probes if probe.name == name)
+        return self._probes[name]
+
+    @cached_property
+    def _probes(self) -> dict[str, Probe]:
+        return {probe.name: probe for probe in self.probes}
 
     def declares(self, cell: Cell) -> bool:
         """Whether the cell is of the axes, or of a ``[[cross]]``: others are there for a remedy alone."""

@@ -57,7 +57,7 @@ class Records:
 
     def path(self, cell: Cell, probe: str) -> Path:
         """Where the record of a probe in a cell is."""
-        return self.folder / str(cell) / f"{probe}.json"
+        return self.folder.joinpath(str(cell), f"{probe}.json")
 
     def read(self, cell: Cell, probe: str) -> Record | None:
         """The record of a probe in a cell, if there is one that this gilgrid can read."""
@@ -88,7 +88,7 @@ class Records:
 
     def _read(self, path: Path) -> Record | None:
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()  # of thousands, in a third of the time that text takes
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:
