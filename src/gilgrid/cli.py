@@ -24,7 +24,7 @@ _FORMATS = ("table", "markdown", "json", "junit", "svg", "asv")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a mistake of the user's is a sentence, not a traceback."""
     options = _options(arguments)
-    gc.set_threshold(100_000)  # thousands of records are no garbage: to look for some takes a fifth of the time
+    gc.set_threshold(100_000)  # to look for garbage among thousands of records takes a fifth of the time
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a table, or a probe's words, in an old locale

@@ -32,6 +32,7 @@ _DEADLINE_S = 900.0
 _UNAVAILABLE_FOR_S = 24 * 3600.0
 _NOT_OF_THE_SHELL = (
     *("PYTHON", "PYTEST_"),
+    *("MALLOC_", "GLIBC_TUNABLES"),
     *("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "NUMEXPR_"),
 )
 _UNSATISFIABLE = 1  # uv's exit code; 2 is a failure of the network or of uv
@@ -67,6 +68,7 @@ class Environment:
         # Whatever chose the Python that runs gilgrid must not choose the one of the cell.
         # Nor may its settings: PYTHONDONTWRITEBYTECODE alone makes a probe take 0.9 s instead of 0.3 s.
         # Nor may a shell decide on threads or on pytest's options: with OMP_THREAD_LIMIT=1 nothing hangs.
+        # Nor on malloc: with the setting that Dask's workers have, prange-held takes 1.2 times as long.
         # What a probe is to have of these, its env in matrix.toml says.
         variables = {
             name: value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
+import uuid
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,13 @@ from gilgrid.runner import PARKED_AT_ONCE, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
+    from concurrent.futures import Future
 
     from gilgrid.kit import Kit
     from gilgrid.matrix import Matrix
     from gilgrid.plan import Job
     from gilgrid.runner import Observer
+    from gilgrid.schedule import Work
     from gilgrid.workshop import Workshop
 
 _ANSWER_S = 10
@@ -41,6 +43,8 @@ class Opened:
     """End what is under way there."""
     kit: Kit | None = None
     """What other processes are given; None where it is this one."""
+    can_lend: bool = True
+    """Whether a worker whose job is parked takes another."""
 
     def run(
         self, workshop: Workshop, observer: Observer, jobs: Sequence[Job], *, rerun: bool
@@ -57,6 +61,7 @@ class Opened:
             observer=observer,
             executor=self.executor,
             cpus=self.cpus,
+            can_lend=self.can_lend,
             rerun=rerun,
         )
         return of_others(jobs)
@@ -122,12 +127,53 @@ def _dask(address: str, kit: Kit, cpus: int | None) -> Iterator[Opened]:
                 executor.shutdown(wait=False)
                 client.run(remote.cancel, kit, wait=False, on_error="ignore")
 
-        executor = client.get_executor(pure=False)
+        executor = _Dask(client)
         total = cpus or sum(client.nthreads().values())
         yield Opened(executor=executor, cpus=total, cancel=cancel, kit=kit)
     finally:
         with suppress(Exception):
             client.close(timeout=1)
+
+
+class _Dask(Executor):
+    """Dask's workers, who say which of their tasks are parked; its own executor has no way to."""
+
+    def __init__(self, client: Any) -> None:
+        self._inner = client.get_executor(pure=False)
+        self._topic = f"gilgrid-{uuid.uuid4()}"
+        self._told: dict[str, Callable[[bool], None]] = {}
+        client.subscribe_topic(self._topic, self._hear)
+
+    def submit(self, work: Work, /, *, on_quiet: Callable[[bool], None]) -> Future[Any]:  # type: ignore[override]
+        name = str(uuid.uuid4())
+        self._told[name] = on_quiet
+        future: Future[Any] = self._inner.submit(work, on_quiet=_Tell(topic=self._topic, name=name))
+        future.add_done_callback(lambda _: self._told.pop(name))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
+        self._inner.shutdown(wait=wait and not cancel_futures)
+
+    def _hear(self, event: tuple[float, tuple[str, bool]]) -> None:
+        _, (name, is_quiet) = event
+        if on_quiet := self._told.get(name):
+            on_quiet(is_quiet)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Tell:
+    """Goes with a task to its worker, to tell whether it is parked."""
+
+    topic: str
+    name: str
+
+    def __call__(self, is_quiet: bool) -> None:  # noqa: FBT001 - the guard's signature
+        from distributed import get_worker, secede  # noqa: PLC0415 - an extra
+        from distributed.threadpoolexecutor import thread_state  # noqa: PLC0415
+
+        get_worker().log_event(self.topic, (self.name, is_quiet))
+        if is_quiet and thread_state.proceed:  # its thread is the worker's still
+            secede()  # type: ignore[no-untyped-call]
 
 
 def _check_workers(client: Any, where: str) -> None:
@@ -157,6 +203,8 @@ def _mpi(kit: Kit, cpus: int | None) -> Iterator[Opened]:
         executor.shutdown(wait=False, cancel_futures=True)
 
     try:
-        yield Opened(executor=executor, cpus=cpus or executor.num_workers, cancel=cancel, kit=kit)
+        yield Opened(
+            executor=executor, cpus=cpus or executor.num_workers, cancel=cancel, kit=kit, can_lend=False
+        )
     finally:
         executor.shutdown(cancel_futures=True)

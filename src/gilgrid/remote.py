@@ -19,6 +19,7 @@ from gilgrid.errors import BuildFailedError, CancelledError, ExecutorLostError, 
 from gilgrid.pins import as_built, run_pins
 from gilgrid.plan import command
 from gilgrid.recording import measured, not_measured
+from gilgrid.runner import PARKED_AT_ONCE
 from gilgrid.schedule import Schedule, Task
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ class Answer:
 
 _asked: list[Kit] = []
 """What this process works for."""
-_working = threading.Lock()
-"""Whatever its worker does beside would disturb a measurement."""
+_measuring = threading.Lock()
+"""Whatever its worker does beside would disturb a measurement, unless what is measured does nothing."""
 _failed: dict[str, BuildFailedError] = {}
 """Builds that this process has tried in vain, by key: each job of theirs would try again."""
 
@@ -59,18 +60,19 @@ def version() -> str:
     return metadata.version("gilgrid")
 
 
-def prepare(kit: Kit, job: Job) -> None:
+def prepare(kit: Kit, job: Job, *, on_quiet: Callable[[bool], None] | None) -> None:
     """Make what a job needs; what cannot be made will be told by the job itself."""
+    del on_quiet  # nothing of it is ever parked
     with suppress(GilgridError), _under_way(kit):
         workshop = kit.open()
         environment, key = _environment(workshop, job)
         _build(workshop, job, environment, key)
 
 
-def work(kit: Kit, job: Job, former: Record | None) -> Answer:
+def work(kit: Kit, job: Job, former: Record | None, *, on_quiet: Callable[[bool], None] | None) -> Answer:
     """Do a whole job, unless the former record is of the same inputs. Raises ``CancelledError``."""
     with _under_way(kit):
-        return _answer(kit, job, former)
+        return _answer(kit, job, former, on_quiet)
 
 
 def cancel(kit: Kit) -> None:
@@ -88,15 +90,15 @@ def _under_way(kit: Kit) -> Iterator[None]:
         _asked.remove(kit)
 
 
-def _answer(kit: Kit, job: Job, former: Record | None) -> Answer:
+def _answer(kit: Kit, job: Job, former: Record | None, on_quiet: Callable[[bool], None] | None) -> Answer:
     workshop, key = kit.open(), ""
     try:
         environment, key = _environment(workshop, job)
         if former and workshop.says_all(former, job, environment, key):
             return Answer(record=former)
         build = _build(workshop, job, environment, key)
-        with _working:
-            attempts = _attempts(workshop, job, environment, build)
+        with _alone(on_quiet) as told:
+            attempts = _attempts(workshop, job, environment, build, told)
         record = measured(workshop, job, environment, build, attempts)
     except CancelledError:
         raise
@@ -129,15 +131,47 @@ def _build(workshop: Workshop, job: Job, environment: Environment, key: str) -> 
     return build
 
 
+@contextmanager
+def _alone(on_quiet: Callable[[bool], None] | None) -> Iterator[Callable[[bool], None]]:
+    """Measure while nothing else is measured; with it comes whom to tell whether all of it is parked."""
+    _measuring.acquire()
+    has_lent = False
+
+    def told(is_quiet: bool) -> None:  # noqa: FBT001 - the guard's signature
+        nonlocal has_lent
+        if on_quiet is None:
+            return
+        if is_quiet and not has_lent:  # once: what has been started since is not stopped again
+            has_lent = True
+            _measuring.release()
+        on_quiet(is_quiet)
+
+    try:
+        yield told
+    finally:
+        if not has_lent:
+            _measuring.release()
+
+
 def _attempts(
-    workshop: Workshop, job: Job, environment: Environment, build: Build | None
+    workshop: Workshop,
+    job: Job,
+    environment: Environment,
+    build: Build | None,
+    on_quiet: Callable[[bool], None],
 ) -> tuple[Attempt, ...]:
     """All repeats: one after another, but for those that hang and wait for their proof."""
     probe = workshop.probe(job.probe)
     argv = command(probe, str(workshop.matrix.project))
     ended: list[Future[Attempt]] = []
     with ThreadPoolExecutor(probe.repeats) as executor:
-        schedule = Schedule(executor=executor, cpus=probe.threads, most_at_once=probe.repeats, can_lend=True)
+        schedule = Schedule(
+            executor=executor,
+            cpus=probe.threads,
+            most_at_once=probe.repeats,
+            can_lend=True,
+            on_quiet=on_quiet,
+        )
         for number in range(probe.repeats):
             schedule.add(
                 Task(
@@ -166,6 +200,8 @@ class RemoteRun:
     observer: Observer
     executor: Executor
     cpus: int
+    can_lend: bool
+    """Whether a worker whose job is parked takes another."""
     rerun: bool = False
     _schedule: Schedule = field(init=False)
 
@@ -174,8 +210,8 @@ class RemoteRun:
         self._schedule = Schedule(
             executor=self.executor,
             cpus=self.cpus,
-            most_at_once=self.cpus,
-            can_lend=False,
+            most_at_once=self.cpus + PARKED_AT_ONCE,
+            can_lend=self.can_lend,
             on_start=self.observer.started,
             on_end=self.observer.ended,
         )
@@ -201,7 +237,7 @@ class RemoteRun:
             Task(
                 name=str(first.cell),
                 kind="build" if first.with_subject else "environment",
-                work=_Unparked(partial(prepare, self.kit, first)),
+                work=partial(prepare, self.kit, first),
                 then=then,
                 cpus=1,
                 value=(rank, 1),
@@ -232,24 +268,13 @@ class RemoteRun:
             Task(
                 name=str(job),
                 kind="probe",
-                work=_Unparked(partial(work, self.kit, job, former)),
+                work=partial(work, self.kit, job, former),
                 then=then,
                 cpus=probe.threads,
                 value=(rank, 0),
                 is_short=True,
             )
         )
-
-
-@dataclass(frozen=True)
-class _Unparked:
-    """Work that says nothing of being parked; it goes to another process as it is."""
-
-    work: Callable[[], Any]
-
-    def __call__(self, *, on_quiet: Callable[[bool], None] | None) -> Any:
-        del on_quiet
-        return self.work()
 
 
 def _built(workshop: Workshop, job: Job) -> Hashable:

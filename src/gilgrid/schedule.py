@@ -50,15 +50,18 @@ class Schedule:
     cpus: int
     most_at_once: int
     can_lend: bool
-    """Whether the executor's workers share this process, so that a task can say that it is parked."""
+    """Whether a task can say that it is parked, and its worker then takes another."""
     on_start: Callable[[Task], None] = lambda _task: None
     on_end: Callable[[Task], None] = lambda _task: None
+    on_quiet: Callable[[bool], None] = lambda _is_quiet: None
+    """Told when all that runs is parked and nothing else is to be started, and when that is over."""
     spent_s: dict[str, float] = field(default_factory=dict)
     """Seconds that tasks ran for, by kind: with several at once, more than the clock's."""
     _ready: list[Task] = field(default_factory=list)
     _running: dict[Future[Any], Task] = field(default_factory=dict)
     _taken: dict[Task, int] = field(default_factory=dict)
     _since: dict[Task, float] = field(default_factory=dict)
+    _is_quiet: bool = False
     _events: queue.SimpleQueue[Callable[[], None]] = field(default_factory=queue.SimpleQueue)
 
     def add(self, task: Task) -> None:
@@ -69,6 +72,7 @@ class Schedule:
         """Run until every task is done. An interrupt leaves what runs to the caller to cancel."""
         while self._ready or self._running:
             self._start_what_fits()
+            self._tell_if_quiet()
             self._events.get()()
 
     def _start_what_fits(self) -> None:
@@ -109,6 +113,12 @@ class Schedule:
     def _lend(self, task: Task, cpus: int) -> None:
         if task in self._taken:
             self._taken[task] = cpus
+
+    def _tell_if_quiet(self) -> None:
+        is_quiet = bool(self._taken) and not any(self._taken.values())
+        if is_quiet is not self._is_quiet:
+            self._is_quiet = is_quiet
+            self.on_quiet(is_quiet)
 
     def _end(self, future: Future[Any]) -> None:
         task = self._running.pop(future)

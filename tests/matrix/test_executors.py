@@ -77,18 +77,18 @@ DASK = (sys.executable, "-m", "dask")
 
 
 class Cluster:
-    """A scheduler and two workers, started as users start them."""
+    """A scheduler and its workers, started as users start them."""
 
-    def __init__(self, project: Project, hold: str = "") -> None:
+    def __init__(self, project: Project, hold: str = "", workers: int = 2) -> None:
         self._file = project.folder / "scheduler.json"
         self._file.unlink(missing_ok=True)
         common = ("--scheduler-file", str(self._file), "--no-dashboard")
         self.scheduler = project.start("scheduler", *common, "--port", "0", via=DASK)
         self.workers = [
-            project.start("worker", *common, "--nthreads", "1", via=DASK, hold=hold) for _ in range(2)
+            project.start("worker", *common, "--nthreads", "1", via=DASK, hold=hold) for _ in range(workers)
         ]
         self.client: Any = Client(scheduler_file=str(self._file), set_as_default=False)  # type: ignore[no-untyped-call]
-        self.client.wait_for_workers(2)
+        self.client.wait_for_workers(workers)
 
     @property
     def address(self) -> str:
@@ -114,8 +114,8 @@ class Cluster:
 def cluster_of() -> Iterator[Callable[..., Cluster]]:
     made: list[Cluster] = []
 
-    def of(project: Project, hold: str = "") -> Cluster:
-        made.append(Cluster(project, hold))
+    def of(project: Project, hold: str = "", workers: int = 2) -> Cluster:
+        made.append(Cluster(project, hold, workers))
         return made[-1]
 
     yield of
@@ -135,7 +135,9 @@ def test_worker_processes_come_to_the_same_verdicts(
     context = multiprocessing.get_context("spawn")
     view = PlainLines(terminal.console(), matrix, whole, [])
     with ProcessPoolExecutor(2, context) as executor:
-        run = RemoteRun(workshop=workshop, kit=pack(matrix), observer=view, executor=executor, cpus=2)
+        run = RemoteRun(
+            workshop=workshop, kit=pack(matrix), observer=view, executor=executor, cpus=2, can_lend=False
+        )
         run(whole.jobs)
     assert project.verdicts == VERDICTS
 
@@ -172,6 +174,19 @@ def test_ranks_of_mpi_come_to_the_same_verdicts(project: Project) -> None:
     assert done.code == 1, done.out + done.err
     assert project.verdicts == VERDICTS
     project.assert_nothing_is_left()
+
+
+def test_a_worker_whose_job_is_parked_takes_another(
+    project: Project, cluster_of: Callable[..., Cluster]
+) -> None:
+    project.write(THREE)
+    cluster = cluster_of(project, "held", workers=1)
+    running = cluster.run(project)
+    project.wait_for_held("held")
+    running.wait_for_line("after ok")
+    project.release_until_it_ends(running)
+    assert running.finish().code == 0
+    assert set(project.verdicts.values()) == {"ok"}
 
 
 @pytest.mark.parametrize("hold", ["held", "compile"])

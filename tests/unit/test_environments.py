@@ -167,8 +167,10 @@ def test_what_chose_gilgrids_python_does_not_choose_the_cells(
     assert name not in environment(tmp_path).variables()
 
 
-@pytest.mark.parametrize("name", ["OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "PYTEST_ADDOPTS"])
-def test_a_shell_decides_neither_on_threads_nor_on_tests(
+@pytest.mark.parametrize(
+    "name", ["OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "PYTEST_ADDOPTS", "MALLOC_TRIM_THRESHOLD_"]
+)
+def test_a_shell_decides_neither_on_threads_nor_on_tests_nor_on_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "1")

@@ -171,6 +171,30 @@ def test_a_task_that_works_again_takes_its_cpus_back(gate: threading.Event) -> N
     assert ledger.log[-3:] == ["lender ended", "late started", "late ended"]
 
 
+def test_it_is_told_when_all_is_parked_and_nothing_is_left_to_start(gate: threading.Event) -> None:
+    told: list[bool] = []
+
+    def hear(is_quiet: bool) -> None:  # noqa: FBT001 - as above
+        told.append(is_quiet)
+        gate.set()
+
+    def parks_and_works(*, on_quiet: Callable[[bool], None] | None) -> None:
+        assert on_quiet
+        on_quiet(True)  # noqa: FBT003 - as above
+        assert gate.wait(PATIENCE_S)
+        on_quiet(False)  # noqa: FBT003 - as above
+
+    ledger = Ledger(1)
+    ledger.schedule.on_quiet = hear
+    ledger.add("parked", parks_and_works, value=(0,))
+    ledger.add("other", value=(1,))
+
+    ledger.run()
+
+    assert told == [True, False]
+    assert ledger.ended == ["other", "parked"]
+
+
 def test_without_lending_a_task_is_not_asked_whether_it_is_parked() -> None:
     asked: list[object] = []
 
