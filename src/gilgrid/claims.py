@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gilgrid.matrix import admits
@@ -64,6 +65,14 @@ class Judgement:
 
     trials: tuple[Trial, ...] = ()
     claims: tuple[Decided, ...] = ()
+
+    @cached_property
+    def trials_of(self) -> Mapping[tuple[Cell, str], Sequence[Trial]]:
+        """The trials by the hang, its cell and probe."""
+        found: dict[tuple[Cell, str], list[Trial]] = {}
+        for trial in self.trials:
+            found.setdefault((trial.hangs.cell, trial.hangs.probe), []).append(trial)
+        return found
 
 
 def median(record: Record, metric: str) -> float | None:

@@ -100,8 +100,7 @@ def evidence(matrix: Matrix, entry: Judged, judgement: Judgement) -> dict[str, A
                 "cell": str(trial.record.cell),
                 "probe": trial.record.probe,
             }
-            for trial in judgement.trials
-            if trial.hangs.cell == record.cell and trial.hangs.probe == record.probe
+            for trial in judgement.trials_of.get((record.cell, record.probe), ())
         ],
     }
 
