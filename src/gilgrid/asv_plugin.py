@@ -82,18 +82,19 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
 
     def install_project(self, conf: Any, repo: Any, commit_hash: str) -> None:
         """Build the subject as it was at that commit, unless the same has been built before."""
-        source = self.source(conf, repo, commit_hash)
+        del conf  # where the subject lies in the repository, matrix.toml says
+        source = self.source(repo, commit_hash)
         if self.made.get(self.name) is self and commit_hash not in self.asked:
-            self._build_all(conf, repo, commit_hash)
+            self._build_all(repo, commit_hash)
         self._install(commit_hash, source)
         files.write_json(self._marker, {"commit": commit_hash, "source": str(source) if source else ""})
 
-    def source(self, conf: Any, repo: Any, commit: str) -> Path | None:
+    def source(self, repo: Any, commit: str) -> Path | None:
         """The subject's folder as it was at that commit; ``None`` where it has none."""
         if not self._subject.folder:
             return None
-        below = self._subject.folder.relative_to(self._folder)
-        return checkouts.obtain(Path(self._env_dir), repo, commit) / (conf.repo_subdir or "") / below
+        with _as_asv_has_it():
+            return checkouts.at_commit(self._subject.folder, Path(self._env_dir), repo, commit)
 
     def build(self, source: Path | None) -> Installed:
         """What is installed once the subject in that folder is built. Raises ``GilgridError``."""
@@ -121,7 +122,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
     def _marker(self) -> Path:
         return Path(self._path) / "gilgrid.json"
 
-    def _build_all(self, conf: Any, repo: Any, commit: str) -> None:
+    def _build_all(self, repo: Any, commit: str) -> None:
         """Make all environments, and build a commit for them, at once.
 
         asv asks for one after another, and runs benchmarks in between, beside which nothing may be built.
@@ -129,7 +130,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         """
         self.asked.add(commit)
         with _as_asv_has_it():
-            sources = {name: one.source(conf, repo, commit) for name, one in self.made.items()}
+            sources = {name: one.source(repo, commit) for name, one in self.made.items()}
             found = benchmarked.at_once(
                 {name: partial(self.made[name].build, source) for name, source in sources.items()}
             )

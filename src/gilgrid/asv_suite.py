@@ -98,12 +98,10 @@ class Suite:
         commit = self.commit(name)
         if not subject.folder:
             return None
-        below = subject.folder.relative_to(self.folder)
         try:
-            place = checkouts.obtain(Path(self.conf.env_dir), self._repo, commit)
+            return checkouts.at_commit(subject.folder, Path(self.conf.env_dir), self._repo, commit)
         except (util.UserError, util.ProcessError) as error:
             raise GilgridError(f"commit {name} cannot be checked out: {error}") from None
-        return place / (self.conf.repo_subdir or "") / below
 
     def items(self, there: Installed, regex: Sequence[str]) -> list[Item]:
         """Every benchmark at every choice of its parameters, of those that match; asks the cell for them."""

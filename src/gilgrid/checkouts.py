@@ -5,12 +5,22 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from gilgrid.errors import MistakesError
 from gilgrid.locks import lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _KEPT = 3
+
+
+def at_commit(source: Path, folder: Path, repo: Any, commit: str) -> Path:
+    """What a folder of a repository was at a commit. Raises ``MistakesError`` where it is in none."""
+    here = source.resolve()
+    root = next((above for above in (here, *here.parents) if (above / ".git").exists()), None)
+    if root is None:
+        raise MistakesError([f"{source} is in no repository, so no commit has it: git init makes one"])
+    return obtain(folder, repo, commit) / here.relative_to(root)
 
 
 def obtain(folder: Path, repo: Any, commit: str) -> Path:

@@ -112,6 +112,19 @@ class Benchmarked:
         }
         (self.folder / "asv.conf.json").write_text(json.dumps(configuration | other), encoding="utf-8")
 
+    def move_to(self, name: str) -> None:
+        """Have the suite in a folder below the repository's, as many projects have it."""
+        place = self.folder / name
+        place.mkdir()
+        for file in ("asv.conf.json", "matrix.toml", "benchmarks"):
+            (self.folder / file).rename(place / file)
+        for file, before, now in (
+            ("asv.conf.json", '"repo": "."', '"repo": ".."'),
+            ("matrix.toml", 'source = "tiny"', 'source = "../tiny"'),
+        ):
+            text = (place / file).read_text(encoding="utf-8")
+            (place / file).write_text(text.replace(before, now), encoding="utf-8")
+
     def commit(self) -> str:
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", "a commit")

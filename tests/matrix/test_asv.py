@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -167,6 +168,32 @@ def test_a_commit_that_does_not_build_has_a_record_until_it_does(benchmarked: Be
 
 
 # asv's traps
+
+
+def test_a_suite_in_a_folder_of_its_own_measures_the_subject_beside_it(benchmarked: Benchmarked) -> None:
+    benchmarked.project.change_source()
+    benchmarked.move_to("bench")
+    benchmarked.commit()
+
+    done = benchmarked.asv("--config", "bench/asv.conf.json", "run", "--quick", "--bench", "well", "HEAD^!")
+
+    assert done.code == 0, done.out + done.err
+    (found,) = (benchmarked.folder / "bench/.asv/results").glob("*/*-gilgrid-*.json")
+    assert json.loads(found.read_text(encoding="utf-8"))["results"]["suite.time_well"][0][0] > 0
+    done = benchmarked.project.run(
+        "compare", "--matrix", "bench", "--only", "benchmarks", "--bench", "well", "HEAD", "HEAD"
+    )
+    assert done.code == 0, done.out + done.err
+    assert "1 benchmark" in done.out
+
+
+def test_a_subject_in_no_repository_has_no_commits(benchmarked: Benchmarked) -> None:
+    shutil.rmtree(benchmarked.folder / ".git")
+
+    done = benchmarked.project.run("compare", "HEAD", "HEAD")
+
+    assert done.code == 2
+    assert "Traceback" not in done.err
 
 
 def test_pins_of_pyproject_toml_do_not_replace_those_of_the_label(benchmarked: Benchmarked) -> None:
