@@ -211,6 +211,12 @@ def test_markdown_says_the_outcome_first() -> None:
     )
 
 
+def test_markdown_says_that_it_is_not_all() -> None:
+    assert markdown(matrix(), all_ok(matrix(), "3.11"), missing=2).startswith(
+        "## tiny: All 6 verdicts are as expected; 2 more are not recorded.\n"
+    )
+
+
 def test_markdown_names_what_differs() -> None:
     entries = judged(
         matrix(),

@@ -90,4 +90,5 @@ def test_a_machine_that_is_lost_is_told(second: Run) -> None:
     assert "shard 2/3: " in merge.log
     assert "without a record" in merge.log
     assert "shard 1/3: " not in merge.log
+    assert "more are not recorded" in merge.summary
     assert 0 < len(records(second.artifacts["matrix"])) < 8

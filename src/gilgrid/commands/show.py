@@ -40,8 +40,8 @@ def command(options: argparse.Namespace) -> ExitCode:
     judged = expectations.judge(matrix, shown)
     is_part = bool(options.cell or options.probe)
     sheets = [] if is_part else decided.sheets(matrix, judgement)
+    wanted = len(chosen(whole, options.cell, options.probe).jobs)
     if options.format == "table":
-        wanted = len(chosen(whole, options.cell, options.probe).jobs)
         # What was asked for is told in full; of everything, what nobody expected.
         told = judged if is_part else [one for one in judged if not one.as_expected]
         console = terminal.console()
@@ -52,15 +52,15 @@ def command(options: argparse.Namespace) -> ExitCode:
         for line in terminal.conclusion(matrix, judged, wanted):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     else:
-        sys.stdout.write(_text(options.format, matrix, judged, sheets))
+        sys.stdout.write(_text(options.format, matrix, judged, sheets, wanted - len(judged)))
     return ExitCode.AS_EXPECTED
 
 
-def _text(form: str, matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet]) -> str:
+def _text(form: str, matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet], missing: int) -> str:
     records = [one.record for one in judged]
     match form:
         case "markdown":
-            return markdown(matrix, judged, sheets)
+            return markdown(matrix, judged, sheets, missing=missing)
         case "junit":
             return junit(judged)
         case "svg":

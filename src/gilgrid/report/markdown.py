@@ -19,15 +19,21 @@ if TYPE_CHECKING:
     from gilgrid.report.decided import Sheet
 
 
-def markdown(matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet] = ()) -> str:
-    """What differs first, then a table for each probe, these sheets, the hangs, and the legend."""
+def markdown(
+    matrix: Matrix, judged: Sequence[Judged], sheets: Sequence[Sheet] = (), *, missing: int = 0
+) -> str:
+    """What differs first, then a table for each probe, these sheets, the hangs, and the legend.
+
+    ``missing`` is how many verdicts there could be more.
+    """
     differing = [entry for entry in judged if not entry.as_expected]
     outcome = (
-        f"{len(differing)} of {len(judged)} verdicts are not as expected."
+        f"{len(differing)} of {len(judged)} verdicts are not as expected"
         if differing
-        else f"All {len(judged)} verdicts are as expected."
+        else f"All {len(judged)} verdicts are as expected"
     )
-    lines = [f"## {matrix.title}: {outcome}", ""]
+    further = f"; {missing} more are not recorded" if missing else ""
+    lines = [f"## {matrix.title}: {outcome}{further}.", ""]
     lines += [f"- {escaped(entry.difference)}" for entry in differing]
     for grid in grids(matrix, judged):
         lines += ["", f"### {escaped(grid.title)}", "", *_table(grid)]
