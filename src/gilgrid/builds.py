@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from gilgrid.model import Cell
 
 _DEADLINE_S = 3600.0
+_NOT_COMPILED = ("matrix.toml", "newest.toml", "asv.conf.json")
+"""What says what is measured: it may lie in the subject's folder, and changes oftener than what is built."""
 _FLAGS = ("CC", "CXX", "CFLAGS", "CXXFLAGS", "CPPFLAGS", "LDFLAGS")
 # Besides them: where gcc, clang and pkg-config look, which linker they take, and how build backends are told.
 _ALSO_READ = re.compile(
@@ -202,7 +204,9 @@ def source_digest(subject: Subject) -> str:
     if subject.folder is None:
         # Before 2026-11 pip's own cache could stand in for a build with other versions.
         return files.digest(str(subject.source), "built anew")
-    return files.digest_of_files(subject.folder, files.source_files(subject.folder))
+    about_it = {subject.folder / name for name in _NOT_COMPILED}
+    found = (file for file in files.source_files(subject.folder) if file not in about_it)
+    return files.digest_of_files(subject.folder, found)
 
 
 @cache

@@ -173,6 +173,14 @@ def test_a_changed_source_is_another_build(house: House) -> None:
     assert house.key() != before
 
 
+@pytest.mark.parametrize("name", ["matrix.toml", "newest.toml", "asv.conf.json"])
+def test_what_says_what_is_measured_is_no_part_of_the_source_beside_it(house: House, name: str) -> None:
+    before = house.key()
+    (house.folder / "tiny" / name).write_text("a = 2\n")
+
+    assert house.key() == before
+
+
 def test_a_source_saved_during_a_run_does_not_split_it(house: House) -> None:
     matrix = config.parse(TEXT, house.folder / "matrix.toml", shown="matrix.toml")
     one_run = Builds(house.folder / "cache", matrix)
