@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from gilgrid.pins import build_pins, input_pins
@@ -25,14 +25,14 @@ _INPUTS_UNREAD = "not known yet: its inputs are read when the environment stands
 
 def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableType:
     """For people: one table of environments, one of builds, one of cells and probes, then the counts."""
-    environments = Table("environment", "state", title="environments", **_LOOK)
+    environments = _table("environments", "environment", "state")
     for pins, stands in _environments(matrix, found).items():
         environments.add_row(Text(_named(pins)), _state(stands))
-    builds = Table("build", "cells", "state", title="builds", **_LOOK)
+    builds = _table("builds", _name("build"), "cells", "state")
     for key, entries in _builds(found).items():
         cells = dict.fromkeys(" ".join(_built(matrix, entry)) for entry in entries)
         builds.add_row(key or _INPUTS_UNREAD, "\n".join(cells), _state(any(e.build for e in entries)))
-    probes = Table("cell", "recorded", "to run", title="cells and probes", **_LOOK)
+    probes = _table("cells and probes", _name("cell"), "recorded", "to run")
     for cell, here in _cells(found).items():
         recorded = ", ".join(f"{e.job.probe}: {e.record.verdict}" for e in here if e.record)
         probes.add_row(str(cell), recorded, ", ".join(e.job.probe for e in here if not e.record))
@@ -73,13 +73,21 @@ def to_json(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> dict[str, 
     }
 
 
-_LOOK: dict[str, Any] = {
-    "title_justify": "left",
-    "title_style": "bold",
-    "box": box.SIMPLE_HEAD,
-    "show_edge": False,
-    "pad_edge": False,
-}
+def _name(header: str) -> Column:
+    """A column of names, which a narrow terminal does not break."""
+    return Column(header, no_wrap=True)
+
+
+def _table(title: str, *columns: Column | str) -> Table:
+    return Table(
+        *columns,
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+    )
 
 
 def _environments(matrix: Matrix, found: Sequence[Prospect]) -> dict[Pins, bool]:
