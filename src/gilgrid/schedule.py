@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import queue
+import signal
+import threading
 import time
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from gilgrid.errors import GilgridError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from concurrent.futures import Executor, Future
+    from types import FrameType
 
 
 class Work(Protocol):
@@ -70,10 +75,38 @@ class Schedule:
 
     def run(self) -> None:
         """Run until every task is done. An interrupt leaves what runs to the caller to cancel."""
-        while self._ready or self._running:
-            self._start_what_fits()
-            self._tell_if_quiet()
-            self._events.get()()
+        with self._interrupts_in_turn():
+            while self._ready or self._running:
+                self._start_what_fits()
+                self._tell_if_quiet()
+                self._events.get()()
+
+    @contextmanager
+    def _interrupts_in_turn(self) -> Iterator[None]:
+        """Have an interrupt be an event like others: raised within a destructor, it would be lost.
+
+        The next one does what it would do without this.
+        """
+        former: dict[int, Any] = {}
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            handler = former[number]
+            restore()
+            self._events.put(partial(handler, number, frame))
+
+        def restore() -> None:
+            while former:
+                signal.signal(*former.popitem())
+
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if callable(handler := signal.getsignal(number)):
+                    former[number] = handler
+                    signal.signal(number, interrupt)
+        try:
+            yield
+        finally:
+            restore()
 
     def _start_what_fits(self) -> None:
         self._ready.sort(key=lambda task: task.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -169,6 +170,27 @@ def test_a_task_that_works_again_takes_its_cpus_back(gate: threading.Event) -> N
     ledger.run()
 
     assert ledger.log[-3:] == ["lender ended", "late started", "late ended"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_within_a_destructor_is_not_lost(number: signal.Signals) -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def drop_one(_: Future[Any]) -> None:
+        Interrupted()
+
+    ledger = Ledger(1)
+    ledger.add("one", then=drop_one)
+    ledger.add("other")
+    former = signal.signal(number, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ledger.run()
+        assert signal.getsignal(number) is signal.default_int_handler
+    finally:
+        signal.signal(number, former)
 
 
 def test_it_is_told_when_all_is_parked_and_nothing_is_left_to_start(gate: threading.Event) -> None:
