@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gilgrid import files
@@ -128,10 +128,15 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
     # Thousands of jobs share hundreds of environments and dozens of builds: each is looked at once.
     environment_of = cache(workshop.environments.existing)
     build_of = cache(workshop.builds.existing)
-    pins_of = cache(partial(run_pins, workshop.matrix))
+    subjects = {subject.name: subject for subject in workshop.matrix.subjects}
 
     @cache
-    def key_of(subject: Subject, cell: Cell) -> str | None:
+    def pins_of(name: str, cell: Cell) -> Pins:
+        return run_pins(workshop.matrix, subjects[name], cell)
+
+    @cache
+    def key_of(name: str, cell: Cell) -> str | None:
+        subject = subjects[name]
         pins = input_pins(workshop.matrix, subject, cell)
         inputs = environment_of(pins) if pins else None
         interpreter = workshop.interpreters.local().get(cell.python)
@@ -144,7 +149,7 @@ def prospects(workshop: Workshop, whole: Plan) -> list[Prospect]:
 
     found = []
     for job in whole.jobs:
-        subject = workshop.subject(job)
+        subject = workshop.probe(job.probe).subject
         pins = pins_of(subject, job.cell)
         environment = environment_of(pins)
         key = key_of(subject, job.cell) if job.with_subject else None
