@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a table, or a probe's words, in an old locale
     try:
         # Only the command that was asked for: what another one needs takes time to import.
-        return int(import_module(f"gilgrid.commands.{options.command}").command(options))
+        code = int(import_module(f"gilgrid.commands.{options.command}").command(options))
     except MistakesError as error:
         for mistake in error.mistakes:
             _say(mistake)
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         _say("this is a bug of gilgrid: please report it, with the lines above")
         return int(options.failed)
+    gc.freeze()  # nor is there any at the end, when Python would look once more
+    return code
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -131,10 +131,14 @@ def to_json(record: Record) -> dict[str, Any]:
 
 def from_json(content: dict[str, Any]) -> Record:
     """A record from JSON values. Raises ``ValueError``, ``KeyError`` or ``TypeError`` on any that is none."""
-    values = {key: value for key, value in content.items() if key not in {"schema", "cause"}}
-    values["cell"] = Cell.parse(values["cell"])
-    values["verdict"] = Verdict(values["verdict"])
-    values["attempts"] = tuple(_attempt(attempt) for attempt in values["attempts"])
+    values = {
+        **content,
+        "cell": Cell.parse(content["cell"]),
+        "verdict": Verdict(content["verdict"]),
+        "attempts": tuple(map(_attempt, content["attempts"])),
+    }
+    for told_besides in ("schema", "cause"):
+        values.pop(told_besides, None)
     for key in ("probe", "reason", "inputs", "measured_at"):
         if not isinstance(values[key], str):
             raise TypeError(f"{key} is no text")

@@ -31,11 +31,13 @@ def tables(matrix: Matrix, plan: Plan, found: Sequence[Prospect]) -> RenderableT
     builds = _table("builds", _name("build"), "cells", "state")
     for key, entries in _builds(found).items():
         cells = dict.fromkeys(" ".join(_built(matrix, entry)) for entry in entries)
-        builds.add_row(key or _INPUTS_UNREAD, "\n".join(cells), _state(any(e.build for e in entries)))
+        state = _state(any(e.build for e in entries))
+        builds.add_row(Text(key or _INPUTS_UNREAD), Text("\n".join(cells)), state)
     probes = _table("cells and probes", _name("cell"), "recorded", "to run")
     for cell, here in _cells(found).items():
         recorded = ", ".join(f"{e.job.probe}: {e.record.verdict}" for e in here if e.record)
-        probes.add_row(str(cell), recorded, ", ".join(e.job.probe for e in here if not e.record))
+        to_run = ", ".join(e.job.probe for e in here if not e.record)
+        probes.add_row(Text(str(cell)), Text(recorded), Text(to_run))
     return Group(
         environments, Text(""), builds, Text(""), probes, Text(""), Text(_counts(matrix, plan, found))
     )
