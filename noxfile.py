@@ -56,7 +56,7 @@ def compare(session: nox.Session) -> None:
 def dashboard(session: nox.Session) -> None:
     """Publish what `nox` and `nox -s bench` have measured, and serve it on this machine until Ctrl-C."""
     _publish(session)
-    session.run("asv", "preview", *session.posargs)
+    session.run("python", "-m", "gilgrid.dashboard.serve", ".asv/html", *session.posargs)
 
 
 @nox.session

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -117,7 +118,10 @@ class Suite:
             if done.attempt.verdict is not Verdict.OK:
                 raise GilgridError(f"the benchmarks cannot be listed in {there.cell}: {done.output.strip()}")
             found = json.loads(result.read_text(encoding="utf-8"))
-        known = Benchmarks(self.conf, found, regex=list(regex) or None)
+        try:
+            known = Benchmarks(self.conf, found, regex=list(regex) or None)
+        except re.error as error:
+            raise MistakesError([f"--bench {error.pattern!s}: is no regular expression: {error}"]) from None
         if not known:
             raise MistakesError([f"no benchmark matches {', '.join(regex)}"])
         return [

@@ -40,6 +40,7 @@ def recorded(path: Path, *, may_be_none: bool = False) -> Recorded:
     """Read the records beside a ``matrix.toml``. Raises ``MistakesError`` if none is, unless that may be."""
     matrix = config.load(path)
     records = Records.of(matrix.project)
+    records.sets_aside = False  # who only reads leaves it to a run
     found = {(record.cell, record.probe): record for record in records.read_all()}
     whole = plan(matrix, {subject.name: _cells(matrix, subject, found) for subject in matrix.subjects})
     of_plan = Plan(cells=whole.cells, jobs=tuple(job for job in whole.jobs if (job.cell, job.probe) in found))

@@ -7,8 +7,6 @@ import shutil
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from gilgrid.dashboard import site
+from gilgrid.dashboard.serve import server
 from gilgrid.recorded import recorded
 from tests.browser.records import FAILED, MATRIX, PARAMETERS, RECORDS, SAMPLES, write
 
@@ -176,20 +175,13 @@ def browser(started: Browser) -> Browser:
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Callable[[Path], str]]:
     """Serves folders; each has an address of its own."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
     with ExitStack() as served:
 
         def of(folder: Path) -> str:
-            server = served.enter_context(
-                ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-            )
-            served.callback(server.shutdown)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            return f"http://127.0.0.1:{server.server_port}/"
+            one = served.enter_context(server(folder, 0))
+            served.callback(one.shutdown)
+            threading.Thread(target=one.serve_forever, daemon=True).start()
+            return f"http://127.0.0.1:{one.server_port}/"
 
         yield of
 

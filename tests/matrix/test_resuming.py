@@ -135,8 +135,13 @@ def test_a_record_that_cannot_be_read_is_set_aside_with_a_warning_and_measured_a
     file.write_text(content, encoding="utf-8", errors="surrogateescape")
     shown = measured.run("show")
     assert warning in shown.err
-    assert f"set aside as {file.name}.1.aside" in shown.err
-    assert measured.run().code == 0
+    assert f"{file.name} " in shown.err
+    assert shown.err.strip().endswith(": left out")
+    assert file.exists()  # who only reads leaves it
+    assert "nothing is recorded of that" in measured.run("show", "--cell", "*2.0.0", "--probe", "one").err
+    ran = measured.run()
+    assert ran.code == 0
+    assert f"set aside as {file.name}.1.aside" in ran.err
     assert measured.took() == ["probe one"]
     aside = file.with_name(f"{file.name}.1.aside")
     assert aside.read_text(encoding="utf-8", errors="surrogateescape") == content

@@ -49,7 +49,8 @@ def test_one_version_is_no_line_and_what_was_not_measured_no_point() -> None:
 
 def test_a_level_from_a_version_on_is_a_step() -> None:
     assert steps({"1": (3.0, 3.1, 2.9), "2": (3.0, 3.1, 3.0), "3": (1.0, 1.0, 1.1)}) == [("3", 0.33)]
-    assert steps({"1": (1.0, 1.0), "2": (2.0, 2.1), "3": (4.0, 4.1)}) == [("2", 2.05), ("3", 1.98)]
+    three: dict[str, tuple[float, ...]] = {"1": (1.0, 1.0, 1.0), "2": (2.0, 2.1, 2.1), "3": (4.0, 4.1, 4.1)}
+    assert steps(three) == [("2", 2.1), ("3", 1.95)]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,9 @@ def test_a_level_from_a_version_on_is_a_step() -> None:
         {"1": (1.0, 1.0, 1.0), "2": (1.05, 1.05, 1.05)},  # a step, too small to be told
         {"1": (1.0, 1.0, 1.0), "2": (1.0, 9.0, 9.0, 1.0, 1.0)},  # disturbed while it ran
         {"1": (1.0, 5.0, 1.0, 5.0), "2": (5.0, 1.0, 5.0, 5.0)},
-        {"1": (0.0, 0.0), "2": (1.0, 1.0)},  # no ratio
+        {"1": (0.0, 0.0, 0.0), "2": (1.0, 1.0, 1.0)},  # no ratio
+        {"1": (3.0,), "2": (1.0,)},  # measured once
+        {"1": (3.0, 3.0), "2": (1.0, 1.0)},
     ],
 )
 def test_what_is_noise_is_no_step(values: dict[str, tuple[float, ...]]) -> None:
@@ -67,8 +70,8 @@ def test_what_is_noise_is_no_step(values: dict[str, tuple[float, ...]]) -> None:
 
 
 def told(unit: str) -> dict[str, Any]:
-    more = samples({"1.9": (4.0, 4.0), "1.10": (1.0, 1.0)}, unit, cython="3.0")
-    same = samples({"1.9": (4.0, 4.0), "1.10": (4.0, 4.0)}, unit, cython="3.1")
+    more = samples({"1.9": (4.0,) * 3, "1.10": (1.0,) * 3}, unit, cython="3.0")
+    same = samples({"1.9": (4.0,) * 3, "1.10": (4.0,) * 3}, unit, cython="3.1")
     return to_json(lines([*more, *same], detect))
 
 
@@ -78,6 +81,16 @@ def test_steps_of_all_lines_are_told_together() -> None:
     assert (step["lines"], step["of"]) == (1, 2)
     (step,) = [step for step in told("bytes")["steps"] if step["axis"] == "cython"]
     assert step["text"] == "cython 3.1: 4.0 times larger"
+
+
+def test_opposite_steps_are_not_made_to_one() -> None:
+    slower = samples({"1.9": (1.0,) * 3, "1.10": (2.0,) * 3}, cython="3.0")
+    faster = samples({"1.9": (2.0,) * 3, "1.10": (1.0,) * 3}, cython="3.1")
+    found = [one for one in to_json(lines([*slower, *faster], detect))["steps"] if one["axis"] == "scipy"]
+    assert [(one["text"], one["lines"], one["of"]) for one in found] == [
+        ("scipy 1.10: 2.0 times slower", 1, 2),
+        ("scipy 1.10: 2.0 times faster", 1, 2),
+    ]
 
 
 def test_what_several_machines_have_measured_is_on_lines_of_their_own() -> None:

@@ -45,6 +45,7 @@ class _Comparison:
     workshop: Workshop
     console: Console
     options: argparse.Namespace
+    names: tuple[str, str]
     changes: list[Change] = field(default_factory=list)
     missing: int = 0
     """Cells that neither side has."""
@@ -69,6 +70,7 @@ def command(options: argparse.Namespace) -> ExitCode:
         workshop=Workshop.of(matrix, records, files.cache_folder()),
         console=terminal.console(),
         options=options,
+        names=names,
     )
     try:
         pairs = sides.chosen(sides.pairs(matrix, suite.places(), names, suite.checkout), options.cell)
@@ -107,6 +109,9 @@ def _installed(of: _Comparison, pairs: Sequence[Pair]) -> dict[Pair, tuple[Insta
             for number, side in enumerate(pair.sides)
         }
     )
+    for number in (0, 1):
+        if all(isinstance(ends[pair, number], UnavailableError) for pair in pairs):  # misspelt, mostly
+            raise MistakesError([f"{of.names[number]}: no cell has it: {ends[pairs[0], number]}"])
     found = {}
     for pair in pairs:
         before, after = ends[pair, 0], ends[pair, 1]

@@ -15,7 +15,7 @@ from gilgrid.report import decided, hangs, terminal
 from gilgrid.report.junit import junit
 from gilgrid.report.markdown import markdown
 from gilgrid.report.svg import svg
-from gilgrid.selection import chosen
+from gilgrid.selection import chosen, select
 
 if TYPE_CHECKING:
     import argparse
@@ -36,11 +36,13 @@ def command(options: argparse.Namespace) -> ExitCode:
     if options.claims:
         _print_claims(options.format, matrix, judgement)
         return ExitCode.AS_EXPECTED
-    shown = [found[job.cell, job.probe] for job in chosen(of.plan, options.cell, options.probe).jobs]
+    wanted = len(chosen(whole, options.cell, options.probe).jobs)
+    shown = [found[job.cell, job.probe] for job in select(of.plan, options.cell, options.probe).jobs]
+    if not shown:
+        raise MistakesError(["nothing is recorded of that: gilgrid run, asked the same, measures it"])
     judged = expectations.judge(matrix, shown)
     is_part = bool(options.cell or options.probe)
     sheets = [] if is_part else decided.sheets(matrix, judgement)
-    wanted = len(chosen(whole, options.cell, options.probe).jobs)
     if options.format == "table":
         # What was asked for is told in full; of everything, what nobody expected.
         told = judged if is_part else [one for one in judged if not one.as_expected]

@@ -54,6 +54,8 @@ def conclusion(changes: Sequence[Change], measured: int, verdicts: int, noise: S
             f"noise: two processes of the same side differed by {_share(noise[len(noise) // 2])} "
             f"in the median, by {_share(often)} at most in 19 of 20 cases"
         )
+    if not (looked_at or changes):
+        return ["no regression: nothing differs that could be measured"]
     outcome = counted(len(worse), "regression") if worse else "no regression"
     others = counted(len(changes) - len(worse), "other change")
     return [*lines, f"{outcome}, {others}, of {' and '.join(looked_at) or 'nothing'}"]

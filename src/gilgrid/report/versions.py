@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
+from gilgrid.comparison import chance
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 LEAST_STEP = 1.1
 """By what factor a level must differ from the one before to be told."""
 _LEAST_POINTS = 2
+_FALSE_ALARMS = 0.05
+"""How likely so clear a step may be by chance: it takes three values on each side, and none out of order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,17 +127,19 @@ def lines(samples: Iterable[Sample], detect: Detect) -> list[Line]:
 
 
 def to_json(found: Sequence[Line]) -> dict[str, Any]:
-    """What the page shows: every line, and the steps of all lines of a benchmark together, greatest first."""
-    together: dict[tuple[str, str, str, str], list[float]] = {}
+    """What the page shows: every line, and the steps of all lines of a benchmark together, greatest first.
+
+    What is faster with one Cython and slower with another are two steps.
+    """
+    together: dict[tuple[str, str, str, str, bool], list[float]] = {}
     for one in found:
         for step in one.steps:
-            together.setdefault((one.benchmark, one.parameters, one.axis, step.version), []).append(
-                step.ratio
-            )
+            key = one.benchmark, one.parameters, one.axis, step.version, step.ratio > 1
+            together.setdefault(key, []).append(step.ratio)
     alike = Counter((one.benchmark, one.parameters, one.axis) for one in found)
     units = {(one.benchmark, one.parameters, one.axis): one.unit for one in found}
     steps = []
-    for (benchmark, parameters, axis, version), ratios in together.items():
+    for (benchmark, parameters, axis, version, _), ratios in together.items():
         ratio = statistics.median(ratios)
         steps.append(
             {
@@ -154,7 +160,10 @@ def to_json(found: Sequence[Line]) -> dict[str, Any]:
                 "unit": one.unit,
                 "axis": one.axis,
                 "others": one.others,
-                "points": [[version, statistics.median(values)] for version, values in one.points.items()],
+                "points": [
+                    [version, statistics.median(values), min(values), max(values)]
+                    for version, values in one.points.items()
+                ],
                 "steps": [
                     {"version": step.version, "ratio": step.ratio, "text": _text(step.ratio, one.unit)}
                     for step in one.steps
@@ -189,6 +198,7 @@ def _steps(points: Mapping[str, tuple[float, ...]], detect: Detect) -> Iterable[
 
 
 def _are_apart(before: Sequence[float], after: Sequence[float]) -> bool:
-    """Whether three quarters of one are on one side of three quarters of the other."""
+    """Whether three quarters of one are on one side of three quarters of the other, and hardly by chance."""
     low, high = sorted([sorted(before), sorted(after)], key=statistics.median)
-    return low[len(low) * 3 // 4 - (len(low) % 4 == 0)] < high[len(high) // 4]
+    is_clear = low[len(low) * 3 // 4 - (len(low) % 4 == 0)] < high[len(high) // 4]
+    return is_clear and chance(low, high) <= _FALSE_ALARMS

@@ -29,7 +29,7 @@ export function claims(matrix) {
       ),
     ),
   );
-  const parts = [element("h1", {}, "Claims"), wide("Claims", ["result", "claim", "decided by"], rows)];
+  const parts = [element("h1", {}, "Claims"), wide("Claims", ["result", "claim", "decided by"], rows, true)];
   if (matrix.remedies) {
     const { title, header, rows: tried } = matrix.remedies;
     parts.push(
@@ -45,6 +45,7 @@ export function claims(matrix) {
             row.map((text) => element("td", {}, text)),
           ),
         ),
+        true,
       ),
     );
   }

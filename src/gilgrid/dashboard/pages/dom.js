@@ -59,14 +59,25 @@ export function badge(name) {
   return element("span", { class: `badge ${name}` }, ...verdict(name));
 }
 
-// A table that scrolls sideways where it must, by keyboard too.
-export function wide(label, head, rows) {
+// A table that scrolls sideways where it must, by keyboard too. One whose rows are `stacked` has the cells of a row
+// one below the other on a phone, each under its heading.
+export function wide(label, head, rows, stacked = false) {
+  if (stacked) {
+    for (const row of rows) {
+      [...row.cells].forEach((cell, place) => cell.setAttribute("data-heading", head[place]));
+    }
+  }
   const heading = element(
     "tr",
     {},
     head.map((text) => element("th", { scope: "col" }, text)),
   );
-  const table = element("table", {}, element("thead", {}, heading), element("tbody", {}, rows));
+  const table = element(
+    "table",
+    { class: stacked ? "stacked" : null },
+    element("thead", {}, heading),
+    element("tbody", {}, rows),
+  );
   return element("div", { class: "wide", role: "region", "aria-label": label, tabindex: "0" }, table);
 }
 

@@ -110,7 +110,7 @@ function remedies(tried) {
       ),
     ),
   );
-  return wide("Remedies", ["remedy", "result", "price, over the cheapest cure's", "shown by"], rows);
+  return wide("Remedies", ["remedy", "result", "price, over the cheapest cure's", "shown by"], rows, true);
 }
 
 function checks(made) {
@@ -123,5 +123,5 @@ function checks(made) {
       element("td", {}, one.detail),
     ),
   );
-  return wide("Checks", ["check", "result", "detail"], rows);
+  return wide("Checks", ["check", "result", "detail"], rows, true);
 }

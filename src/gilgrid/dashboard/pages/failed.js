@@ -27,11 +27,13 @@ export function drawFailed(main, wanted, failed) {
   fill(
     main,
     ...parts,
-    wide("Failed benchmarks", ["benchmark", "verdict", "cell", "commit", "reason"], rows),
+    wide("Failed benchmarks", ["benchmark", "verdict", "cell", "commit", "reason"], rows, true),
     ...placeOfEvidence(),
   );
   if (benchmark) {
     const path = ["matrix/benchmarks", ...[commit, cell, benchmark].map(encodeURIComponent)].join("/");
-    drawEvidence(`${path}.json`, `Nothing is recorded of ${benchmark} in ${cell}.`);
+    drawEvidence(`${path}.json`, `Nothing is recorded of ${benchmark} in ${cell}.`).then(() =>
+      document.querySelector("#evidence h2")?.scrollIntoView({ block: "nearest" }),
+    );
   }
 }

@@ -37,7 +37,7 @@ export function drawGrid(main, wanted, matrix) {
         : element(
             "p",
             { class: "note" },
-            `${asked} has no grid: it was tried as a remedy where another hangs.`,
+            `${asked} has no grid: no probe is named so, or it was tried where another one hangs, as its remedy.`,
           ),
       legend(grid, matrix),
       ...placeOfEvidence(),

@@ -78,7 +78,7 @@ export async function drawVersions(main, wanted) {
 
 function numbers(shown, versions) {
   const rows = shown.map((one, place) => {
-    const values = new Map(one.points);
+    const values = new Map(one.points.map(([version, ...told]) => [version, told]));
     return element(
       "tr",
       {},
@@ -97,13 +97,19 @@ function numbers(shown, versions) {
         return element(
           "td",
           { class: step ? (step.ratio > 1 ? "deadlock" : "ok") : null },
-          values.has(version) ? human(values.get(version), one.unit) : "",
+          ...(values.has(version) ? measured(values.get(version), one.unit) : []),
           step ? element("div", {}, said(step)) : null,
         );
       }),
     );
   });
   return wide("The numbers", ["with", ...versions], rows);
+}
+
+// The median, and between what its values lie where these are apart.
+function measured([median, least, most], unit) {
+  const [low, high] = [human(least, unit), human(most, unit)];
+  return [human(median, unit), low === high ? null : element("div", { class: "note" }, `${low} to ${high}`)];
 }
 
 function allSteps(found) {
@@ -119,8 +125,8 @@ function allSteps(found) {
     );
   });
   const note =
-    "Where a benchmark has one level up to a version and another from there on, found by asv's step detection; " +
-    "the greatest first" +
+    "Where a benchmark has one level up to a version and another from there on, found by asv's step detection, " +
+    "with three values on either side at least; the greatest first" +
     (found.length > rows.length ? `, ${rows.length} of ${found.length}.` : ".");
   return [
     element("h2", {}, "Steps"),
