@@ -131,7 +131,10 @@ function allSteps(found) {
   return [
     element("h2", {}, "Steps"),
     ...(rows.length
-      ? [element("p", { class: "note" }, note), wide("Steps", ["step", "benchmark", "seen in lines"], rows)]
+      ? [
+          element("p", { class: "note" }, note),
+          wide("Steps", ["step", "benchmark", "seen in lines"], rows, true),
+        ]
       : [element("p", {}, "No benchmark has a step between two versions.")]),
   ];
 }
