@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,  # it would look at the words of a watched command too
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show it and exit")
-    parser.set_defaults(failed=ExitCode.GILGRID_FAILED, mistake=parser.error)
+    parser.set_defaults(failed=ExitCode.GILGRID_FAILED)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     common = _Parser(add_help=False)
     common.add_argument(
@@ -216,6 +216,8 @@ def _parser() -> argparse.ArgumentParser:
     comparing.set_defaults(command="compare")
 
     _add_watch(commands)
+    for command in commands.choices.values():
+        command.set_defaults(mistake=command.error)  # with its own usage
     return parser
 
 
@@ -241,7 +243,7 @@ def _add_watch(commands: argparse._SubParsersAction[_Parser]) -> None:
     watching.add_argument("--keep", action="store_true", help="leave what hangs alive, for a debugger")
     watching.add_argument("--pid", type=_count, help="look once at a process that runs already")
     watching.add_argument("argv", nargs=argparse.REMAINDER, metavar="COMMAND", help="with its own options")
-    watching.set_defaults(command="watch", failed=WatchExit.GILGRID_FAILED, mistake=watching.error)
+    watching.set_defaults(command="watch", failed=WatchExit.GILGRID_FAILED)
 
 
 def _seconds(text: str) -> float:

@@ -19,12 +19,16 @@ def chosen(whole: Plan, cells: Sequence[str], probes: Sequence[str]) -> Plan:
     selected = select(whole, cells, probes)
     if not selected.jobs:
         asked = " ".join([*(f"--cell {c}" for c in cells), *(f"--probe {p}" for p in probes)])
-        known = ", ".join(dict.fromkeys(job.probe for job in whole.jobs))
-        sentence = (
-            f"nothing matches {asked}; a cell is {whole.cells[0]}, "
-            f"a pattern may have * in it, the probes are: {known}"
-        )
-        raise MistakesError([sentence])
+        if not select(whole, cells).jobs:
+            known = (
+                f"a cell is {whole.cells[0]}, a pattern may have * in it, and gilgrid plan lists "
+                f"all {len(whole.cells)}"
+            )
+        elif not select(whole, probes=probes).jobs:
+            known = f"the probes are: {', '.join(dict.fromkeys(job.probe for job in whole.jobs))}"
+        else:
+            known = "those cells do not have that probe"
+        raise MistakesError([f"nothing matches {asked}; {known}"])
     return selected
 
 

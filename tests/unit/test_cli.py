@@ -87,3 +87,15 @@ def test_an_old_locale_gets_the_tables_too(matrix: Path) -> None:
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"1.17.1" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "compare A B", "news"])
+def test_an_unknown_option_is_told_with_the_usage_of_its_command(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command.split(), "--wrong"])
+    assert ended.value.code == ExitCode.MISTAKE
+    told = capsys.readouterr().err
+    assert told.startswith(f"usage: gilgrid {command.split(maxsplit=1)[0]} ")
+    assert "unrecognized arguments: --wrong" in told

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gilgrid import config
+from gilgrid.errors import MistakesError
 from gilgrid.model import Cell, Probe
 from gilgrid.pins import Pins, build_pins, input_pins, run_pins
 from gilgrid.plan import combinations, command, place, plan, spread
-from gilgrid.selection import select
+from gilgrid.selection import chosen, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -300,3 +301,19 @@ def test_placeholders_of_a_command_are_filled_in() -> None:
     )
 
     assert command(probe, "/here") == ("x", "-t2", "/here/t", "{other}")
+
+
+@pytest.mark.parametrize(
+    ("cells", "probes", "known"),
+    [
+        (["*nope*"], [], "--cell *nope*; a cell is cp311-cython0.29.37-scipy1.9.3, "),
+        ([], ["nope"], "--probe nope; the probes are: both, "),
+        (["*nope*"], ["both"], "a pattern may have * in it, and gilgrid plan lists all "),
+    ],
+)
+def test_what_matches_nothing_is_told_with_what_there_is(
+    cells: list[str], probes: list[str], known: str
+) -> None:
+    with pytest.raises(MistakesError) as raised:
+        chosen(plan(matrix(), combinations(matrix(), "3.11")), cells, probes)
+    assert known in str(raised.value)
