@@ -1,8 +1,8 @@
 """Two sides that were measured in turns: what differs by more than the noise of the same run. Pure.
 
 Two looks. The first, at everything, finds what may differ. The second, at those alone and with values of its
-own, decides: a rank test allows for their number, so that two equal sides are called different in at most one
-run of a hundred.
+own, decides: a rank test allows for their number, so that of two equal sides the second is called worse in at
+most one run of a hundred.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -66,6 +67,14 @@ class Turns:
         )
 
     @property
+    def has_no_ratio(self) -> bool:
+        """Whether all ended well, with a value of 0 or below in some turn."""
+        turns = [turn for pair in (*self.first, *self.second) for turn in pair]
+        return (
+            self.is_measured and not self.is_comparable and all(turn.verdict is Verdict.OK for turn in turns)
+        )
+
+    @property
     def is_measured(self) -> bool:
         """Whether any turn had a value, or did not end well: all others were skipped."""
         return any(
@@ -87,6 +96,8 @@ class Outcome(StrEnum):
     ENDS_WORSE = "ends worse"
     ENDS_WELL = "ends well"
     ENDS_OTHERWISE = "ends otherwise"
+    UNDECIDED = "undecided"
+    """It ends in several ways, which may be chance: one hang in ten needs many runs."""
 
     @property
     def is_regression(self) -> bool:
@@ -138,11 +149,15 @@ def slower_or_faster(suspected: Sequence[Turns], factor: float) -> list[Change]:
 
 
 def ended_otherwise(case: Case, turns: Sequence[tuple[Turn, Turn]]) -> Change | None:
-    """How a case's endings changed, where each side ended in one way in all rounds."""
-    before, after = ({pair[side].verdict for pair in turns} for side in (0, 1))
-    if before == after or len(before) > 1 or len(after) > 1:
+    """How a case's endings changed; undecided unless each side ended in one way in all rounds."""
+    before, after = (Counter(pair[side].verdict for pair in turns) for side in (0, 1))
+    if before.keys() == after.keys():
         return None
-    return changed_verdict(case, before.pop(), after.pop(), turns[0][1].reason or turns[0][0].reason)
+    reason = next((turn.reason for pair in turns for turn in reversed(pair) if turn.reason), "")
+    if len(before) == len(after) == 1:
+        return changed_verdict(case, next(iter(before)), next(iter(after)), reason)
+    told = [", ".join(f"{count} {verdict}" for verdict, count in side.items()) for side in (before, after)]
+    return Change(case=case, outcome=Outcome.UNDECIDED, before=told[0], after=told[1], reason=reason)
 
 
 def changed_verdict(case: Case, before: Verdict, after: Verdict, reason: str) -> Change:

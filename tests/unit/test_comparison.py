@@ -20,6 +20,7 @@ from gilgrid.comparison import (
     suspects,
 )
 from gilgrid.model import Verdict
+from gilgrid.report.compared import conclusion
 
 FACTOR = 1.1
 HUNG = Turn(verdict=Verdict.DEADLOCK, reason="the GIL against a barrier")
@@ -102,9 +103,29 @@ def test_another_ending_is_a_change(before: Turn, after: Turn, outcome: Outcome)
     assert change.outcome is outcome
 
 
-def test_what_does_not_end_in_one_way_only_is_no_change() -> None:
+def test_what_ends_in_several_ways_on_one_side_is_undecided() -> None:
     turns = [(Turn(value=1), HUNG), (Turn(value=1), Turn(value=1)), (Turn(value=1), HUNG)]
+    change = ended_otherwise(Case(cell="c", benchmark="b"), turns)
+    assert change is not None
+    assert (change.outcome, change.before, change.after) == (Outcome.UNDECIDED, "3 ok", "2 deadlock, 1 ok")
+    assert not change.outcome.is_regression
+    assert change.reason == HUNG.reason
+
+
+def test_what_ends_in_the_same_ways_on_both_sides_is_no_change() -> None:
+    turns = [(Turn(value=1), HUNG), (HUNG, Turn(value=1)), (Turn(value=1), HUNG)]
     assert ended_otherwise(Case(cell="c", benchmark="b"), turns) is None
+
+
+def test_a_value_of_nothing_has_no_ratio_and_is_not_counted_as_compared() -> None:
+    case = Case(cell="c", benchmark="b")
+    assert Turns(case=case, unit="", first=[pair(0, 42)]).has_no_ratio
+    assert not Turns(case=case, unit="", first=[pair(1, 42)]).has_no_ratio
+    assert not Turns(case=case, unit="", first=[(HUNG, HUNG)]).has_no_ratio
+    assert not Turns(case=case, unit="", first=[(SKIPPED, SKIPPED)]).has_no_ratio
+    told = conclusion([], 1, 0, [], without_ratio=1)
+    assert told[0].startswith("1 benchmark has a value of 0 or below")
+    assert told[-1] == "no regression, 0 other changes, of 1 benchmark"
 
 
 def test_what_is_skipped_is_not_asked_again_and_what_hangs_three_times() -> None:

@@ -89,7 +89,10 @@ def command(options: argparse.Namespace) -> ExitCode:
         of.console.print()
         terminal.print_to(of.console, compared.table(of.changes, names, human))
     of.console.print()
-    for line in compared.conclusion(of.changes, len(turns), verdicts, comparison.noise(turns)):
+    without_ratio = sum(one.has_no_ratio for one in turns)
+    for line in compared.conclusion(
+        of.changes, len(turns) - without_ratio, verdicts, comparison.noise(turns), without_ratio
+    ):
         of.console.print(line, markup=False, highlight=False, soft_wrap=True)
     is_worse = any(change.outcome.is_regression for change in of.changes)
     return ExitCode.DIFFERS if is_worse else ExitCode.AS_EXPECTED
@@ -173,7 +176,9 @@ def _benchmarks(of: _Comparison, installed: dict[Pair, tuple[Installed, Installe
         )
     journal.close()
     of.changes += comparison.slower_or_faster(looked_at_again, of.options.factor)
-    of.changes += filter(None, (comparison.ended_otherwise(one.case, one.first) for one in turns))
+    of.changes += filter(
+        None, (comparison.ended_otherwise(one.case, [*one.first, *one.second]) for one in turns)
+    )
     return [one for one in turns if one.is_measured]
 
 

@@ -41,7 +41,9 @@ def table(changes: Sequence[Change], names: tuple[str, str], human: Callable[[fl
     return made
 
 
-def conclusion(changes: Sequence[Change], measured: int, verdicts: int, noise: Sequence[float]) -> list[str]:
+def conclusion(
+    changes: Sequence[Change], measured: int, verdicts: int, noise: Sequence[float], without_ratio: int = 0
+) -> list[str]:
     """What it comes to."""
     worse = [change for change in changes if change.outcome.is_regression]
     looked_at = [counted(measured, "benchmark")] * bool(measured) + [counted(verdicts, "verdict")] * bool(
@@ -54,7 +56,10 @@ def conclusion(changes: Sequence[Change], measured: int, verdicts: int, noise: S
             f"noise: two processes of the same side differed by {_share(noise[len(noise) // 2])} "
             f"in the median, by {_share(often)} at most in 19 of 20 cases"
         )
-    if not (looked_at or changes):
+    if without_ratio:
+        had = counted(without_ratio, "benchmark has", "benchmarks have")
+        lines.append(f"{had} a value of 0 or below, of which there is no ratio: not compared")
+    if not (looked_at or changes or lines):
         return ["no regression: nothing differs that could be measured"]
     outcome = counted(len(worse), "regression") if worse else "no regression"
     others = counted(len(changes) - len(worse), "other change")
