@@ -68,6 +68,8 @@ def publish(session: nox.Session) -> None:
 def _publish(session: nox.Session) -> None:
     session.install("-e", ".[asv]")
     session.run("gilgrid", "show", "--format", "asv", success_codes=[0, 2])  # without records there is none
+    if not Path(".asv/results/benchmarks.json").is_file():
+        session.error("nothing is measured yet: nox measures the matrix, nox -s bench runs the benchmarks")
     session.run("asv", "publish", "--no-pull")
 
 

@@ -21,7 +21,7 @@ from asv.publishing import OutputPublisher
 from gilgrid import asv_process, asv_results, benchmarked, checkouts, config, files
 from gilgrid.dashboard import offline, site
 from gilgrid.errors import BuildFailedError, GilgridError, MistakesError, UnavailableError
-from gilgrid.model import Verdict
+from gilgrid.model import SETUP_CACHE, Verdict
 from gilgrid.recorded import recorded
 from gilgrid.records import Records
 from gilgrid.workshop import Workshop
@@ -50,6 +50,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
 
     def __init__(self, conf: Any, python: str, requirements: dict[str, str], tagged_env_vars: Any) -> None:
         self._folder = Path.cwd()  # asv has gone to where asv.conf.json is
+        self._results = Path(conf.results_dir)
         with _as_asv_has_it():
             self._workshop = _workshop(self._folder)
         try:
@@ -63,6 +64,11 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         super().__init__(conf, python, dict(requirements), tagged_env_vars)
         # asv has taken out what it would install itself, and that in a version of its own choice.
         self._requirements = dict(requirements)
+        if self.build_env_vars:
+            names = ", ".join(sorted(self.build_env_vars))
+            log.warning(
+                f'"env" in asv.conf.json: {names}: builds are not told; write build-settings of an axis'
+            )
         self._installed: tuple[str, Installed] | None = None
         self._hung: dict[tuple[str, str], tuple[str, int]] = {}
 
@@ -107,7 +113,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
         if how.get("return_popen"):
             raise util.UserError("gilgrid runs each benchmark in a process of its own: --launch-method spawn")
         commit, there = self._there()
-        name = args[3] if args[0] == asv_process.SCRIPT and args[1] in {"run", "setup_cache"} else ""
+        name = _name(args)
         output, code = self._hung.get((commit, name)) or self._guarded(commit, name, there, args, how)
         valid = how.get("valid_return_codes", (0,))
         if valid is not None and code not in valid:
@@ -145,8 +151,7 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
                     raise failed
                 there = self.build(source)
             except BuildFailedError as failed:
-                unbuilt = benchmarked.unbuilt(self._workshop, commit, self._cell, failed)
-                benchmarked.records(self._folder, commit).write(unbuilt)
+                self._records(commit).write(benchmarked.unbuilt(self._workshop, commit, self._cell, failed))
                 raise
         self._forget(commit, benchmarked.BUILD)
         self._set_commit_hash(commit)
@@ -181,12 +186,18 @@ class CellEnvironment(Environment):  # type: ignore[misc]  # asv has no types
             self._forget(commit, name)
             self.kept.pop((self.name, name), None)
         else:
-            self.kept[self.name, name] = kept = benchmarked.record(name, there, attempt)
-            benchmarked.records(self._folder, commit).write(kept)
+            parameters = asv_results.parameters(self._results).get(name, "")
+            self.kept[self.name, name] = kept = benchmarked.record(
+                self._workshop, name, parameters, there, attempt
+            )
+            self._records(commit).write(kept)
 
     def _forget(self, commit: str, name: str) -> None:
         """It ends well now: what was kept of it is of no use any more."""
-        benchmarked.records(self._folder, commit).path(self._cell, name).unlink(missing_ok=True)
+        self._records(commit).path(self._cell, name).unlink(missing_ok=True)
+
+    def _records(self, commit: str) -> Records:
+        return benchmarked.records(self._folder, commit, self.name)
 
 
 class Compatibility(OutputPublisher):  # type: ignore[misc]  # as above
@@ -201,18 +212,29 @@ class Compatibility(OutputPublisher):  # type: ignore[misc]  # as above
         results, pages = Path(conf.results_dir), Path(conf.html_dir)
         with _as_asv_has_it():
             of = recorded(Path.cwd() / "matrix.toml", may_be_none=True)
-        for warning in of.warnings:
+        failures, warnings = benchmarked.failures(of.matrix.project)
+        for warning in (*of.warnings, *warnings):
             log.warning(warning)
         count = site.write(
             of,
             pages,
             samples=asv_results.samples(of.matrix, results),
-            failed=benchmarked.failed(of.matrix.project),
-            parameters=asv_results.parameters(results),
+            failures=failures,
         )
         log.info(f"{count} records of the matrix")
         for url in offline.install(pages):
             log.warning(f"the pages take {url} from the network: gilgrid has no copy of it")
+
+
+def _name(args: list[str]) -> str:
+    """Of the benchmark that asv's script is to run, or of the ``setup_cache`` of its class or module."""
+    match args:
+        case [asv_process.SCRIPT, "run", _, name, *_]:
+            return name
+        case [asv_process.SCRIPT, "setup_cache", _, name, *_]:
+            return f"{name.rpartition('.')[0]}{SETUP_CACHE}"
+        case _:
+            return ""
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from gilgrid.model import Record
     from gilgrid.report.series import Series
 
+UNUSABLE = (util.UserError, util.ProcessError, KeyError, ValueError)
+"""What asv raises where it cannot use its configuration, or the repository that this names."""
 _MATRIX = "gilgrid-matrix"
 """How the environments begin whose results are the matrix."""
 
@@ -45,7 +48,9 @@ def write(matrix: Matrix, records: Sequence[Record], configuration: Path) -> lis
         repository = repo.get_repo(conf)
         commit = repository.get_hash_from_name("HEAD")
         date = repository.get_date(commit)
-    except (util.UserError, KeyError) as error:
+    except repo.NoSuchNameError:
+        raise MistakesError([f"{conf.repo} has no commit yet, of which these could be results"]) from None
+    except UNUSABLE as error:
         raise MistakesError([f"{configuration}: {error}"]) from None
     here.save(conf.results_dir)
     told = []
@@ -75,26 +80,39 @@ def write(matrix: Matrix, records: Sequence[Record], configuration: Path) -> lis
 
 
 def samples(matrix: Matrix, folder: Path) -> list[Sample]:
-    """What the suite has measured last in each environment, in a folder of results."""
-    last: dict[tuple[str, str], Any] = {}
+    """What the suite has measured, as it is now, in a folder of results.
+
+    Of each benchmark all is of one commit, so that what differs is due to versions: the one that it was
+    measured at in the most environments, the newest of several.
+    """
+    known = _known(folder)
+    found: dict[tuple[str, str], dict[str, list[Any]]] = {}
     for one in results.iter_results(str(folder)):
-        key = one.params["machine"], one.env_name
-        if not one.env_name.startswith(_MATRIX) and (key not in last or last[key].date < one.date):
-            last[key] = one
-    has_several_machines = len({name for name, _ in last}) > 1
+        # Of an environment that asv made there may be a range, which has no place among versions.
+        if not one.env_name.startswith(_MATRIX) and all(map(is_version, _versions(matrix, one).values())):
+            for name in one.get_result_keys(known):
+                by_commit = found.setdefault((one.params["machine"], name), {})
+                by_commit.setdefault(one.commit_hash, []).append(one)
+    has_several_machines = len({machine_name for machine_name, _ in found}) > 1
     return [
         Sample(
             benchmark=name,
             parameters=parameters,
-            unit=str(unit),
-            python=", ".join([one.params["python"], *([machine_name] if has_several_machines else [])]),
-            versions=versions,
+            unit=str(known[name].get("unit") or ""),
+            where=", ".join(
+                [
+                    f"Python {one.params['python']}",
+                    *([machine_name] if has_several_machines else []),
+                    *(f"{variable}={value}" for variable, value in sorted(one.env_vars.items())),
+                ]
+            ),
+            at=f"commit {one.commit_hash[:8]} of {_day(one.date)}",
+            versions=_versions(matrix, one),
             values=values,
         )
-        for (machine_name, _), one in sorted(last.items())
-        # Of an environment that asv made there may be a range, which has no place among versions.
-        if all(map(is_version, (versions := _versions(matrix, one)).values()))
-        for name, parameters, unit, values in _values(one, _known(folder))
+        for (machine_name, name), by_commit in sorted(found.items())
+        for one in max(by_commit.values(), key=lambda several: (len(several), several[0].date))
+        for parameters, values in _values(one, name)
     ]
 
 
@@ -106,10 +124,10 @@ def _versions(matrix: Matrix, one: Any) -> dict[str, str]:
 def parameters(folder: Path) -> dict[str, str]:
     """Of each benchmark at a choice of its parameters, named as asv's script names it, what was chosen."""
     return {
-        f"{name}-{index}": ", ".join(map(plain, chosen))
+        f"{name}-{index}": chosen
         for name, benchmark in _known(folder).items()
         if benchmark["params"]
-        for index, chosen in enumerate(itertools.product(*benchmark["params"]))
+        for index, chosen in enumerate(choices(benchmark["params"]))
     }
 
 
@@ -119,21 +137,28 @@ def _known(folder: Path) -> dict[str, Any]:
     return {name: one for name, one in found.items() if isinstance(one, dict)}
 
 
-def _values(one: Any, known: Mapping[str, Any]) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
-    """Each benchmark at each choice of its parameters: its quartiles, or its only value."""
-    for name in sorted(one.get_all_result_keys()):
-        params = one.get_result_params(name)
-        values, stats = one.get_result_value(name, params), one.get_result_stats(name, params)
-        unit = known.get(name, {}).get("unit") or ""
-        for chosen, value, stat in zip(itertools.product(*params), values or [], stats or [], strict=False):
-            if value is not None and not math.isnan(value):
-                quartiles = [stat["q_25"], stat["q_75"]] if stat and "q_25" in stat else []
-                yield name, ", ".join(map(plain, chosen)), unit, tuple(sorted([value, *quartiles]))
+def _values(one: Any, name: str) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """A benchmark at each choice of its parameters: its quartiles, or its only value."""
+    params = one.get_result_params(name)
+    values, stats = one.get_result_value(name, params), one.get_result_stats(name, params)
+    for chosen, value, stat in zip(choices(params), values or [], stats or [], strict=False):
+        if value is not None and not math.isnan(value):
+            quartiles = [stat["q_25"], stat["q_75"]] if stat and "q_25" in stat else []
+            yield chosen, tuple(sorted([value, *quartiles]))
 
 
-def plain(parameter: str) -> str:
-    """A parameter as asv has it, the ``repr`` of a string without its quotation marks."""
-    return parameter.strip("'\"")
+def _day(javascript_ms: int) -> str:
+    return datetime.fromtimestamp(javascript_ms / 1000, UTC).date().isoformat()
+
+
+def choices(params: Sequence[Sequence[str]]) -> list[str]:
+    """Every choice of parameters, which asv has as their ``repr``.
+
+    They are without the quotation marks of strings, but where two would read the same.
+    """
+    written = [", ".join(chosen) for chosen in itertools.product(*params)]
+    plain = [", ".join(one.strip("'\"") for one in chosen) for chosen in itertools.product(*params)]
+    return plain if len(set(plain)) == len(set(written)) else written
 
 
 def _benchmark(one: Series) -> Mapping[str, Any]:

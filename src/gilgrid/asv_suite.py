@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -17,7 +16,7 @@ from asv import config, environment, repo, runner, util
 from asv.benchmarks import Benchmarks
 
 from gilgrid import asv_process, checkouts
-from gilgrid.asv_results import plain
+from gilgrid.asv_results import UNUSABLE, choices
 from gilgrid.comparison import Turn
 from gilgrid.errors import GilgridError, MistakesError
 from gilgrid.model import Verdict
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from gilgrid.model import Attempt
 
 _DISCOVERY_DEADLINE_S = 120.0
+_HASH = re.compile("[0-9a-f]{40,64}")
 _SAMPLES = {"rounds": 1, "repeat": [1, 5, 1.0], "warmup_time": 0.05}
 """Of one process: the best of these is what it says, since others on the machine can only make it slower."""
 
@@ -69,7 +69,7 @@ class Suite:
         os.chdir(folder)  # as asv does, whose paths start from there
         try:
             return cls(folder=folder, conf=config.Config.load(str(path)))
-        except (util.UserError, KeyError) as error:
+        except UNUSABLE as error:
             raise MistakesError([f"{path}: {error}"]) from None
 
     def places(self) -> list[tuple[str, dict[str, str]]]:
@@ -87,12 +87,15 @@ class Suite:
         """The hash of a commit. Raises ``MistakesError`` where there is none of that name."""
         try:
             self._repo = self._repo or repo.get_repo(self.conf)
-            return str(self._repo.get_hash_from_name(name))
+            found = str(self._repo.get_hash_from_name(name))
         except repo.NoSuchNameError:
-            sentence = f"{name} is no commit of {self.conf.repo}, and no version as scipy==1.10.1"
-            raise MistakesError([sentence]) from None
-        except (util.UserError, util.ProcessError) as error:
+            found = ""
+        except UNUSABLE as error:
             raise MistakesError([f"{self.folder / 'asv.conf.json'}: {error}"]) from None
+        if not _HASH.fullmatch(found):  # of HEAD* git finds none, and says HEAD*
+            sentence = f"{name} is no commit of {self.conf.repo}, and no version as scipy==1.10.1"
+            raise MistakesError([sentence])
+        return found
 
     def checkout(self, name: str, subject: Subject) -> Path | None:
         """The folder of a subject at a commit; None where it is no folder."""
@@ -125,9 +128,9 @@ class Suite:
         if not known:
             raise MistakesError([f"no benchmark matches {', '.join(regex)}"])
         return [
-            Item(benchmark=benchmark, index=index, parameters=", ".join(map(plain, chosen)))
+            Item(benchmark=benchmark, index=index, parameters=chosen)
             for name, benchmark in sorted(known.items())
-            for index, chosen in enumerate(itertools.product(*benchmark["params"]))
+            for index, chosen in enumerate(choices(benchmark["params"]))
             if index in (known.benchmark_selection.get(name) or {index})
         ]
 

@@ -12,10 +12,10 @@ from packaging.version import InvalidVersion, Version
 
 from gilgrid import files, guard
 from gilgrid.config_subjects import moved
-from gilgrid.errors import GilgridError, MistakesError
-from gilgrid.model import Cell, Coordinate, Record, Verdict
+from gilgrid.errors import BuildFailedError, GilgridError, MistakesError
+from gilgrid.model import Cell, Coordinate, Failure, Record, Verdict
 from gilgrid.pins import Pins, run_pins
-from gilgrid.recording import circumstances, ran_with
+from gilgrid.recording import circumstances, kept_log, ran_with
 from gilgrid.records import FOLDER, Records
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from gilgrid.builds import Build
     from gilgrid.environments import Environment
-    from gilgrid.errors import BuildFailedError
     from gilgrid.matrix import Matrix, Subject
     from gilgrid.model import Attempt
     from gilgrid.workshop import Workshop
@@ -99,21 +98,35 @@ def install(
 
     Raises ``UnavailableError``, ``BuildFailedError`` and other ``GilgridError``.
     """
-    there = moved(subject, source) if source else subject
+    there = _moved(subject, source) if source else subject
     environment = workshop.environments.obtain(pins(workshop.matrix, there, cell, further))
     build = workshop.build(there, cell, workshop.key(there, cell, environment))
     return Installed(cell=cell, environment=environment, build=build, source=there.folder)
 
 
-def records(project: Path, commit: str) -> Records:
-    """Where what did not end well at a commit is kept."""
-    return Records(folder=project / FOLDER / "benchmarks" / commit)
+def _moved(subject: Subject, source: Path) -> Subject:
+    """As ``moved``; a commit that cannot be read is one that does not build, and none of the others' end."""
+    try:
+        return moved(subject, source)
+    except MistakesError as mistake:
+        raise BuildFailedError(f"{subject.name} is not there to be built: {mistake}", str(mistake)) from None
 
 
-def failed(project: Path) -> list[tuple[str, Record]]:
-    """All of it, each with its commit."""
-    commits = sorted((project / FOLDER / "benchmarks").glob("*"))
-    return [(commit.name, one) for commit in commits for one in records(project, commit.name).read_all()]
+def records(project: Path, commit: str, environment: str) -> Records:
+    """Where what did not end well at a commit is kept, in an environment of that name."""
+    return Records(folder=project / FOLDER / "benchmarks" / commit / environment)
+
+
+def failures(project: Path) -> tuple[list[Failure], list[str]]:
+    """All of them, and a warning for each file that is none."""
+    found, warnings = [], []
+    for folder in sorted((project / FOLDER / "benchmarks").glob("*/*")):
+        kept = Records(folder=folder, sets_aside=False)
+        found += [
+            Failure(commit=folder.parent.name, environment=folder.name, record=one) for one in kept.read_all()
+        ]
+        warnings += kept.warnings
+    return found, warnings
 
 
 def at_once(installs: Mapping[_Name, Callable[[], Installed]]) -> dict[_Name, Installed | GilgridError]:
@@ -137,17 +150,18 @@ def at_once(installs: Mapping[_Name, Callable[[], Installed]]) -> dict[_Name, In
         executor.shutdown(cancel_futures=True)
 
 
-def record(name: str, there: Installed, of: Attempt) -> Record:
+def record(workshop: Workshop, name: str, parameters: str, there: Installed, of: Attempt) -> Record:
     """What is kept of a benchmark that did not end well."""
     return Record(
         cell=there.cell,
         probe=name,
+        parameters=parameters,
         verdict=of.verdict,
         reason=of.reason,
         inputs=files.digest(name, there.build.key, dict(there.environment.versions)),
         seconds=of.seconds,
         attempts=(of,),
-        build_log=str(there.build.log),
+        build_log=kept_log(workshop, there.build),
         **ran_with(there.environment, there.build),
         **circumstances(),
     )

@@ -13,10 +13,11 @@ from gilgrid import read
 from gilgrid.errors import MistakesError
 from gilgrid.matrix import Axis, Settings, Subject
 from gilgrid.model import Stage
-from gilgrid.read import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from gilgrid.read import Table
 
 
 def subjects(tables: Sequence[Table], axes: Sequence[Axis], project: Path) -> tuple[Subject, ...]:
@@ -34,12 +35,14 @@ def subjects(tables: Sequence[Table], axes: Sequence[Axis], project: Path) -> tu
 
 
 def moved(subject: Subject, folder: Path) -> Subject:
-    """The same subject from another folder, say of another commit, with what that says of its needs."""
-    mistakes: list[str] = []
-    declared = _declared(folder, Table({}, "", mistakes))
-    if mistakes:
-        raise MistakesError(mistakes)
-    return replace(subject, source=folder, **declared)
+    """The same subject from another folder, say of another commit, with what that says of its needs.
+
+    Raises ``MistakesError`` where that is no project.
+    """
+    try:
+        return replace(subject, source=folder, **_declared(folder))
+    except ValueError as error:
+        raise MistakesError([str(error)]) from None
 
 
 def _subject(table: Table, axes: Sequence[Axis], project: Path) -> Subject:
@@ -73,7 +76,7 @@ def _subject(table: Table, axes: Sequence[Axis], project: Path) -> Subject:
         source=where,
         axes=own,
         build_axes=table.take("build-axes", read.some_of("axis", built), built),
-        **(_declared(where, table) if isinstance(where, Path) else {}),
+        **_needs(where, table),
         build_requires=table.take("build-requires", read.list_of(read.requirement), ()),
         run_requires=table.take("run-requires", read.list_of(read.requirement), ()),
         build_settings=_settings(table),
@@ -106,8 +109,16 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _declared(folder: Path, table: Table) -> dict[str, Any]:
-    """What the subject's own ``pyproject.toml`` says of its needs at run time."""
+def _needs(where: Path | str, table: Table) -> dict[str, Any]:
+    try:
+        return _declared(where) if isinstance(where, Path) else {}
+    except ValueError as error:
+        table.mistake("source", str(error))
+        return {}
+
+
+def _declared(folder: Path) -> dict[str, Any]:
+    """What a subject's own ``pyproject.toml`` says of its needs at run time. Raises ``ValueError``."""
     try:
         declared = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         project = read.mapping(declared.get("project", {}))
@@ -116,8 +127,7 @@ def _declared(folder: Path, table: Table) -> dict[str, Any]:
             "requires_python": read.specifier(project.get("requires-python", ">=3.8")),
         }
     except (OSError, ValueError) as error:
-        table.mistake("source", f"{folder.name}/pyproject.toml cannot be used: {error}")
-        return {}
+        raise ValueError(f"{folder.name}/pyproject.toml cannot be used: {error}") from None
 
 
 def axis(table: Table, written: str) -> Axis:

@@ -208,6 +208,8 @@ class Record:
     seconds: float
     detail: str = ""
     """What does not fit a line: where gilgrid itself failed."""
+    parameters: str = ""
+    """Of a benchmark, what was chosen of its parameters."""
     attempts: tuple[Attempt, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     """What was really installed while it ran, by distribution."""
@@ -239,6 +241,20 @@ class Record:
         """Why it hung, where those repeats that hung agree on it."""
         causes = {attempt.cause for attempt in self.attempts if attempt.evidence}
         return causes.pop() if len(causes) == 1 else None
+
+
+SETUP_CACHE = ".setup_cache"
+"""How the name of a record ends that is of what asv runs before all benchmarks of a class."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A benchmark that did not end well."""
+
+    commit: str
+    environment: str
+    """As asv names it: more than one may be of the same cell, with other environment variables."""
+    record: Record
 
 
 def disagreement(attempts: Sequence[Attempt]) -> str:

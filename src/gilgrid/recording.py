@@ -45,7 +45,7 @@ def measured(
         attempts=attempts,
         by_hand=probes.by_hand(probe, command(probe, str(workshop.matrix.project)), environment, site),
         **ran_with(environment, build),
-        build_log=_kept_log(workshop, build) if build else "",
+        build_log=kept_log(workshop, build) if build else "",
         **circumstances(),
     )
 
@@ -107,7 +107,8 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def _kept_log(workshop: Workshop, build: Build) -> str:
+def kept_log(workshop: Workshop, build: Build) -> str:
+    """Where the output of a build is kept beside the records; empty where it could not be."""
     try:
         log = build.log.read_text(encoding="utf-8", errors="replace")
     except OSError:

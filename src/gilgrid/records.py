@@ -13,6 +13,7 @@ import json
 import tempfile
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from gilgrid import files
 from gilgrid.errors import MistakesError, RecordNotKeptError
@@ -27,6 +28,8 @@ SCHEMA = 2
 _READABLE = (1, 2)
 FOLDER = ".gilgrid"
 """Beside ``matrix.toml``."""
+BUILDS = f"{FOLDER}/builds"
+"""What builds have put out, of all records."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Records:
 
     def path(self, cell: Cell, probe: str) -> Path:
         """Where the record of a probe in a cell is."""
-        return self.folder.joinpath(str(cell), f"{probe}.json")
+        return self.folder.joinpath(str(cell), _file_name(probe))
 
     def read(self, cell: Cell, probe: str) -> Record | None:
         """The record of a probe in a cell, if there is one that this gilgrid can read."""
@@ -103,7 +106,7 @@ class Records:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             self._set_aside(path, f"is damaged ({type(error).__name__}: {error})")
             return None
-        if (str(record.cell), f"{record.probe}.json") != path.parts[-2:]:
+        if (str(record.cell), _file_name(record.probe)) != path.parts[-2:]:
             self._set_aside(path, f"is of {record.probe} in {record.cell}")
             return None
         return record
@@ -122,6 +125,11 @@ class Records:
             self.warnings.append(f"{path} {reason} and could not be set aside: {error.strerror}")
         else:
             self.warnings.append(f"{path} {reason}: set aside as {aside.name}; its probe is measured again")
+
+
+def _file_name(probe: str) -> str:
+    """A probe's name is one already; that of a benchmark may be ``../a/b``."""
+    return f"{quote(probe, safe=' ()[]')}.json"
 
 
 def to_json(record: Record) -> dict[str, Any]:

@@ -37,9 +37,18 @@ class Side:
 class Pair:
     """Two sides that differ in one thing."""
 
-    label: str
-    """The cell without what differs."""
     sides: tuple[Side, Side]
+    axis: str = ""
+    """Whose versions differ, where it is no commit."""
+
+    @property
+    def label(self) -> str:
+        """The cell without what differs."""
+        return str(self.without(self.sides[0].cell))
+
+    def without(self, cell: Cell) -> Cell:
+        """A cell of a side, or what is left of it on fewer axes, without what differs."""
+        return cell.projected(tuple(one.axis for one in cell.coordinates if one.axis != self.axis))
 
 
 def pairs(
@@ -97,14 +106,14 @@ def _of_versions(matrix: Matrix, places: Places, axis: str, versions: tuple[str,
             (subject, before), (_, after) = (
                 place(matrix, python, {**others, axis: version}) for version in versions
             )
-            label = str(before.projected(tuple(name for name in others if name != axis)))
-            found[subject.name, label] = Pair(
-                label=label,
+            pair = Pair(
+                axis=axis,
                 sides=(
                     Side(name=f"{axis} {versions[0]}", cell=before, subject=subject),
                     Side(name=f"{axis} {versions[1]}", cell=after, subject=subject),
                 ),
             )
+            found[subject.name, pair.label] = pair
     if not found:
         raise MistakesError([f"asv.conf.json measures nothing with the axis {axis}; add it to its matrix"])
     return list(found.values())
@@ -123,5 +132,5 @@ def _of_commits(
             Side(name=commit, cell=cell, subject=subject, source=checkout(commit, subject))
             for commit in commits
         )
-        found.append(Pair(label=str(cell), sides=(before, after)))
+        found.append(Pair(sides=(before, after)))
     return found

@@ -21,7 +21,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 from gilgrid.dashboard import site
 from gilgrid.dashboard.serve import server
 from gilgrid.recorded import recorded
-from tests.browser.records import FAILED, MATRIX, PARAMETERS, RECORDS, SAMPLES, write
+from gilgrid.records import BUILDS
+from tests.browser.records import FAILED, MATRIX, RECORDS, SAMPLES, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,10 +191,11 @@ def serve() -> Iterator[Callable[[Path], str]]:
 def address(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
     """The page of a small matrix."""
     project, folder = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("pages")
-    log = project / "build.log"
+    log = project / BUILDS / "key.log"
+    log.parent.mkdir(parents=True)
     log.write_text("cc -O2 <all of it>", encoding="utf-8")
     write(project, MATRIX, [replace(one, build_log=str(log)) for one in RECORDS])
     of = recorded(project / "matrix.toml")
-    written = site.write(of, folder, samples=SAMPLES, failed=FAILED, parameters=PARAMETERS)
+    written = site.write(of, folder, samples=SAMPLES, failures=FAILED)
     assert written == len(RECORDS)
     return serve(folder) + site.PAGE

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gilgrid import files
 from gilgrid.evidence import Cause, Evidence, Waiter
-from gilgrid.model import Attempt, Cell, Record, Verdict
+from gilgrid.model import Attempt, Cell, Failure, Record, Verdict
 from gilgrid.records import Records, to_json
 from gilgrid.report.versions import Sample
 
@@ -110,7 +111,8 @@ SAMPLES = tuple(
         benchmark="suite.time_solve",
         parameters="callback, 2",
         unit="seconds",
-        python="3.11",
+        where="Python 3.11",
+        at="commit 01234567 of 2026-11-01",
         versions={"cython": cython, "scipy": scipy},
         values=tuple(seconds * noise for noise in (0.98, 1.0, 1.02)),
     )
@@ -118,18 +120,23 @@ SAMPLES = tuple(
     for scipy, seconds in (("1.9.3", 0.0031), ("1.10.1", 0.0031), ("1.17.1", 0.001))
 )
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-FAILED = (
-    (
-        COMMIT,
+ENVIRONMENT = "gilgrid-py3.11-cython3.0.12-scipy1.10.1"
+FAILED = tuple(
+    Failure(commit=COMMIT, environment=ENVIRONMENT, record=one)
+    for one in (
         record("cython3.0.12-scipy1.10.1", "suite.time_hang", Verdict.DEADLOCK, DEADLOCK, said="the GIL"),
-    ),
-    (COMMIT, record("cython3.0.12-scipy1.10.1", "suite.time_solve-1", Verdict.FAILED, said=MARKUP)),
+        replace(
+            record("cython3.0.12-scipy1.10.1", "suite.time_solve-1", Verdict.FAILED, said=MARKUP),
+            parameters="callback, 4",
+        ),
+        record("cython3.0.12-scipy1.10.1", "suite/../odd", Verdict.CRASH, said="killed by SIGABRT"),
+    )
 )
-PARAMETERS = {"suite.time_solve-1": "callback, 4"}
 
 
 def write(project: Path, matrix: str, records: Iterable[Record]) -> None:
     """Write a project that has them, without the care for each that a run takes: there may be thousands."""
+    project.mkdir(exist_ok=True)
     (project / "matrix.toml").write_text(matrix, encoding="utf-8")
     kept = Records.of(project)
     for one in records:

@@ -12,7 +12,7 @@ from selenium.webdriver.support.select import Select
 
 from gilgrid.dashboard import site
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.records import COMMIT
+from tests.browser.records import COMMIT, ENVIRONMENT
 
 if TYPE_CHECKING:
     from tests.browser.conftest import Browser
@@ -22,7 +22,7 @@ FAILED = "cp311-cython3.0.12-scipy1.17.1"
 OF_HUNG = f'td.cell a[data-cell="{HUNG}"]'
 EVIDENCE = "#evidence h2"
 NAVIGATION = re.findall(r'href="(#\w+)"', (site.PAGES / site.PAGE).read_text(encoding="utf-8"))
-FAILED_BENCHMARK = f"#failed?commit={COMMIT}&cell={HUNG}&benchmark=suite.time_hang"
+FAILED_BENCHMARK = f"#failed?commit={COMMIT}&environment={ENVIRONMENT}&benchmark=suite.time_hang"
 VIEWS = (
     *NAVIGATION,
     f"#grid?probe=held&cell={HUNG}",
@@ -256,14 +256,16 @@ def test_a_benchmark_and_a_dependency_are_chosen_and_are_in_the_address(
 def test_a_benchmark_that_failed_opens_its_evidence(browser: Browser, address: str) -> None:
     browser.open(address + "#failed")
     read = browser.text()
-    assert "suite.time_hang ⊗ deadlock cp311-cython3.0.12-scipy1.10.1 01234567 the GIL" in read
+    assert f"suite.time_hang ⊗ deadlock {ENVIRONMENT} 01234567 the GIL" in read
     assert "suite.time_solve(callback, 4) ! failed" in read
     browser.wait_for("main a", "suite.time_hang").click()
     browser.wait_for(EVIDENCE, f"suite.time_hang in {HUNG} at 01234567")
-    assert f"asv run --bench suite.time_hang {COMMIT}^!" in browser.text("#evidence")
+    assert f"asv run -E {ENVIRONMENT} --bench suite.time_hang '{COMMIT}^!'" in browser.text("#evidence")
     assert browser.wait_for("svg.circle").is_displayed()
     browser.driver.back()
     browser.wait_until("return !document.querySelector('#evidence h2')")
+    browser.wait_for("main a", "suite/../odd").click()
+    browser.wait_for(EVIDENCE, f"suite/../odd in {HUNG} at 01234567")
 
 
 # Every view

@@ -87,9 +87,7 @@ class Benchmarked:
         (suite / "suite.py").write_text(BENCHMARKS % {"begun": self.begun}, encoding="utf-8")
         self.configure()
         (self.folder / ".gitignore").write_text(".asv\n.gilgrid\nroll\ngo\ntally\nstderr-*\nbegun\n")
-        self._git("init", "--quiet", "--initial-branch=main")
-        self._git("config", "user.email", "nobody@example.org")
-        self._git("config", "user.name", "nobody")
+        self.initialise()
         self.commit()
         project.env["HOME"] = str(self.folder)
         self.asv("machine", "--yes")
@@ -125,6 +123,11 @@ class Benchmarked:
             text = (place / file).read_text(encoding="utf-8")
             (place / file).write_text(text.replace(before, now), encoding="utf-8")
 
+    def initialise(self) -> None:
+        self._git("init", "--quiet", "--initial-branch=main")
+        self._git("config", "user.email", "nobody@example.org")
+        self._git("config", "user.name", "nobody")
+
     def commit(self) -> str:
         self._git("add", "--all")
         self._git("commit", "--quiet", "--message", "a commit")
@@ -158,8 +161,9 @@ class Benchmarked:
         suite.write_text(suite.read_text(encoding="utf-8").replace(what, by), encoding="utf-8")
 
     def records(self) -> dict[str, dict[str, Any]]:
-        files = (self.folder / ".gilgrid/benchmarks").glob("*/*/*.json")
-        return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
+        files = (self.folder / ".gilgrid/benchmarks").glob("*/*/*/*.json")
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        return {record["probe"]: record for record in found}
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(

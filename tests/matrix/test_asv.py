@@ -19,14 +19,19 @@ import asv.results
 import pytest
 
 from gilgrid import asv_results, config
+from gilgrid.benchmarked import failures
 from gilgrid.dashboard.offline import VENDOR, assets, taken
 from gilgrid.installer import uv_program
+from gilgrid.model import Verdict
 from tests.matrix.benchmarked import ASV, AXES, PROBES, Benchmarked
 from tests.matrix.conftest import PYTHON
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.matrix.conftest import Project
 
+TIMED = ("suite.time_well", "suite.track_version")
 ENVIRONMENT = f"gilgrid-py{PYTHON}-iniconfig2.0.0"
 
 
@@ -168,6 +173,99 @@ def test_a_commit_that_does_not_build_has_a_record_until_it_does(benchmarked: Be
 
 
 # asv's traps
+
+
+def test_a_commit_without_the_subject_ends_no_other(benchmarked: Benchmarked) -> None:
+    configuration = benchmarked.folder / "tiny/pyproject.toml"
+    there = configuration.read_text(encoding="utf-8")
+    (benchmarked.folder / "README").write_text("the oldest", encoding="utf-8")
+    benchmarked.commit()
+    configuration.unlink()
+    without = benchmarked.commit()
+    configuration.write_text(there, encoding="utf-8")
+    benchmarked.commit()
+
+    done = benchmarked.asv("run", "--quick", "--bench", "time_well", "HEAD~3..HEAD")
+
+    assert "pyproject.toml cannot be used" in done.err + done.out
+    oldest, middle, newest = benchmarked.by_date("suite.time_well")
+    assert oldest[0] > 0
+    assert middle is None
+    assert newest[0] > 0
+    (failure,), _ = failures(benchmarked.folder)
+    assert (failure.commit, failure.environment) == (without, ENVIRONMENT)
+    assert failure.record.verdict is Verdict.BUILD_FAILED
+
+
+def test_a_name_that_is_no_file_s_is_kept_as_any_other(benchmarked: Benchmarked) -> None:
+    benchmarked.replace(
+        "def time_well",
+        """
+def time_named():
+    raise RuntimeError("as asked for")
+time_named.benchmark_name = "suite.time_a/b"
+
+class Cached:
+    def setup_cache(self):
+        raise RuntimeError("no cache")
+    def time_one(self, cache):
+        pass
+
+def time_well""",
+    )
+    benchmarked.run("time_a", "time_one")
+    assert sorted(benchmarked.records()) == ["suite.Cached.setup_cache", "suite.time_a/b"]
+    assert not list(benchmarked.folder.glob("*time_a*"))
+
+    benchmarked.replace("raise RuntimeError", "return str")
+    benchmarked.run("time_a", "time_one")
+    assert benchmarked.records() == {}
+
+
+def test_what_failed_keeps_its_parameters_its_variables_and_its_log(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["2.0.0"]}, "env_nobuild": {"MODE": ["one", "two"]}})
+    benchmarked.replace(
+        "def time_well",
+        """
+class Chosen:
+    params = ["small", "large"]
+    def track_mode(self, size):
+        if (size, os.environ["MODE"]) == ("large", "one"):
+            raise RuntimeError("as asked for")
+        return len(os.environ["MODE"])
+
+def time_well""",
+    )
+    benchmarked.run("track_mode")
+    benchmarked.replace('["small", "large"]', '["tiny", "small", "large"]')
+    benchmarked.commit()
+    benchmarked.run("time_well")
+
+    (failure,), warnings = failures(benchmarked.folder)
+    assert (failure.record.probe, failure.record.parameters) == ("suite.Chosen.track_mode-1", "large")
+    assert failure.environment == f"{ENVIRONMENT}-MODEone"
+    assert warnings == []
+    benchmarked.asv("publish", "--no-pull")
+    pages = benchmarked.folder / ".asv/html"
+    (told,) = json.loads((pages / "matrix.json").read_text(encoding="utf-8"))["failed"]
+    evidence = json.loads((pages / told["evidence"]).read_text(encoding="utf-8"))
+    assert Path(evidence["build_log"]).stem == failure.record.build_key
+    assert "_tiny" in (pages / evidence["build_log"]).read_text(encoding="utf-8")
+
+
+def test_builds_that_are_not_told_of_a_variable_are_no_secret(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["2.0.0"]}, "env": {"CFLAGS": ["-O0"]}})
+    done = benchmarked.run("time_well")
+    assert '"env" in asv.conf.json: CFLAGS: builds are not told' in done.out
+
+
+def test_who_publishes_leaves_a_damaged_record_and_says_so(benchmarked: Benchmarked) -> None:
+    benchmarked.run("time_raise")
+    (file,) = (benchmarked.folder / ".gilgrid/benchmarks").glob("*/*/*/*.json")
+    file.write_text("{", encoding="utf-8")
+    done = benchmarked.asv("publish", "--no-pull")
+    assert f"{file} is damaged" in done.out + done.err
+    assert file.read_text(encoding="utf-8") == "{"
 
 
 def test_a_suite_in_a_folder_of_its_own_measures_the_subject_beside_it(benchmarked: Benchmarked) -> None:
@@ -321,6 +419,52 @@ def test_what_benchmarks_came_to_is_read_with_its_versions(benchmarked: Benchmar
     timed = [one for one in found if one.benchmark == "suite.time_well"]
     assert [one.unit for one in timed] == ["seconds", "seconds"]
     assert asv_results.parameters(folder)["suite.Sizes.time_hang_of_one-1"] == "2"
+
+
+def test_what_is_drawn_over_versions_is_of_one_commit(benchmarked: Benchmarked) -> None:
+    benchmarked.configure(matrix={"req": {"iniconfig": ["2.0.0", "2.1.0"]}})
+    benchmarked.run("time_well", "track_version")
+    (benchmarked.folder / "README").write_text("another commit", encoding="utf-8")
+    later = benchmarked.commit()
+    benchmarked.asv("run", "--quick", "--bench", "time_well", "HEAD^!")
+    benchmarked.asv("run", "--quick", "--bench", "track_version", "-E", ENVIRONMENT, "HEAD^!")
+
+    folder, matrix = benchmarked.folder / ".asv/results", config.load(benchmarked.folder / "matrix.toml")
+    found = asv_results.samples(matrix, folder)
+    at = {name: {one.at[7:15] for one in found if one.benchmark == name} for name in TIMED}
+    assert len(found) == 4
+    assert at["suite.time_well"] == {later[:8]}
+    assert at["suite.track_version"] == {
+        commit for commit in at["suite.track_version"] if commit != later[:8]
+    }
+
+    benchmarked.replace("int(version", "2 * int(version")
+    benchmarked.asv("run", "--quick", "--bench", "time_well", "HEAD^!")
+    assert {one.benchmark for one in asv_results.samples(matrix, folder)} == {"suite.time_well"}
+
+
+def test_choices_that_read_alike_are_told_apart() -> None:
+    assert asv_results.choices([["'a'", "'b'"], ["1"]]) == ["a, 1", "b, 1"]
+    assert asv_results.choices([["'1'", "1"]]) == ["'1'", "1"]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "sentence"),
+    [
+        (lambda of: (of.folder / "asv.conf.json").write_text("{ nothing"), "asv.conf.json: "),
+        (lambda of: of.initialise(), "has no commit yet"),
+    ],
+)
+def test_what_asv_cannot_use_is_one_sentence(
+    benchmarked: Benchmarked, break_it: Callable[[Benchmarked], None], sentence: str
+) -> None:
+    assert benchmarked.project.run().code == 0
+    shutil.rmtree(benchmarked.folder / ".git")
+    break_it(benchmarked)
+    shown = benchmarked.project.run("show", "--format", "asv")
+    assert shown.code == 2
+    assert sentence in shown.err
+    assert "Traceback" not in shown.err
 
 
 def test_without_a_configuration_of_asvs_it_says_so(project: Project) -> None:

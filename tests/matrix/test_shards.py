@@ -127,6 +127,23 @@ def test_joining_again_changes_nothing(project: Project) -> None:
     assert {name: path.read_bytes() for name, path in project.record_files.items()} == before
 
 
+def test_what_a_record_of_another_machine_names_is_no_file_of_this_one(project: Project) -> None:
+    place, _ = elsewhere(project, "machine", "run")
+    secret = project.folder / "secret.log"
+    secret.write_text("of this machine")
+    logs = place / ".gilgrid/builds"
+    linked, *_ = sorted(logs.iterdir())
+    linked.unlink()
+    linked.symlink_to(secret)
+    for file in place.glob(".gilgrid/records/*/*.json"):
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if record["build_log"] != str(linked):
+            file.write_text(json.dumps(record | {"build_log": str(secret)}))
+    done = project.run("merge", str(place))
+    assert done.code == 0, done.err
+    assert {record["build_log"] for record in project.records.values()} == {""}
+
+
 def test_what_is_no_record_is_told_and_left_where_it_is(project: Project) -> None:
     place, _ = elsewhere(project, "machine", "run")
     (future, damaged, *_) = sorted(place.glob(".gilgrid/records/*/*.json"))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
@@ -52,3 +55,28 @@ def test_a_port_that_is_taken_is_passed_over_unless_it_was_asked_for(tmp_path: P
         assert one.server_address != other.server_address
         with pytest.raises(OSError, match="in use"):
             server(tmp_path, int(one.server_address[1]))
+
+
+def test_an_address_that_is_no_path_is_not_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with server(tmp_path, 0) as served, running(served) as address:
+        asked = HTTPConnection(*address)
+        asked.request("GET", "/%00.json")
+        assert asked.getresponse().status == HTTPStatus.NOT_FOUND
+        asked.close()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [(["nowhere"], "there is no folder nowhere"), ([".", "--port", "99999"], "--port 99999")],
+)
+def test_a_mistake_is_told_without_a_traceback(arguments: list[str], sentence: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gilgrid.dashboard.serve", *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr

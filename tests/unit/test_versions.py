@@ -20,7 +20,7 @@ def samples(values: dict[str, tuple[float, ...]], unit: str = "seconds", **other
             benchmark="b",
             parameters="",
             unit=unit,
-            python="3.11",
+            where="Python 3.11",
             versions={"scipy": version, **others},
             values=of,
         )
@@ -41,6 +41,13 @@ def test_versions_are_in_their_own_order() -> None:
     found = only(lines(samples({"1.10.1": (1,), "1.9.3": (1,)}), detect))
     assert list(found.points) == ["1.9.3", "1.10.1"]
     assert found.others == "Python 3.11"
+
+
+def test_all_versions_of_an_axis_are_in_order_with_prereleases_before_their_release() -> None:
+    one = samples({"3.0.0": (1,), "3.0.0rc1": (1,)})
+    other = samples({"3.0.0a11": (1,), "3.1": (1,)}, cython="3")
+    told = to_json(lines([*one, *other], detect))
+    assert told["versions"]["scipy"] == ["3.0.0a11", "3.0.0rc1", "3.0.0", "3.1"]
 
 
 def test_one_version_is_no_line_and_what_was_not_measured_no_point() -> None:

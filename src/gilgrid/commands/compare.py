@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import Progress
 
-from gilgrid import benchmarked, comparison, config, files, guard, sides
+from gilgrid import benchmarked, comparison, config, files, guard, selection, sides
 from gilgrid.commands.measure import end_by_sigterm, measure
 from gilgrid.comparison import Case
 from gilgrid.config_subjects import moved
@@ -20,7 +20,6 @@ from gilgrid.model import Verdict
 from gilgrid.plan import Plan, plan
 from gilgrid.records import FOLDER, Records
 from gilgrid.report import compared, terminal
-from gilgrid.selection import select
 from gilgrid.turns import Journal, Work
 from gilgrid.turns import measure as measure_in_turns
 from gilgrid.workshop import Workshop, prospects
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from gilgrid.benchmarked import Installed
     from gilgrid.comparison import Change, Turns
     from gilgrid.matrix import Matrix
+    from gilgrid.model import Cell
     from gilgrid.sides import Pair, Side
 
 
@@ -190,7 +190,10 @@ def _items(of: _Comparison, there: tuple[Installed, Installed]) -> list[Item]:
     except MistakesError:
         raise
     except GilgridError:
-        return of.suite.items(before, of.options.bench)
+        try:
+            return of.suite.items(before, of.options.bench)
+        except GilgridError as error:  # a mistake in the suite, which is the same on both sides
+            raise MistakesError([str(error)]) from None
 
 
 def _probes(of: _Comparison, pairs: Sequence[Pair]) -> int:
@@ -217,13 +220,17 @@ def _verdicts(
     if not chosen:
         return {}
     workshop = _workshop(of, chosen)
-    labels = {side.cell: pair.label for side, pair in zip(chosen, pairs, strict=True)}
     cells = {
         subject.name: tuple(side.cell for side in chosen if side.subject.name == subject.name)
         for subject in of.matrix.subjects
     }
-    whole = select(plan(workshop.matrix, cells), probes=of.options.probe)
-    selected = Plan(cells=tuple(labels), jobs=tuple(job for job in whole.jobs if job.cell in labels))
+    whole = plan(workshop.matrix, cells)
+    if of.options.probe:
+        whole = selection.chosen(whole, (), of.options.probe)
+    labels = _labels(pairs, chosen, whole)
+    selected = Plan(
+        cells=tuple(side.cell for side in chosen), jobs=tuple(job for job in whole.jobs if job.cell in labels)
+    )
     found = prospects(workshop, selected)
     kept = [one.record for one in found if one.record]
     jobs = [one.job for one in found if not one.record]
@@ -232,6 +239,21 @@ def _verdicts(
         measure(workshop, selected, kept, jobs, console=of.console)
     read = (workshop.records.read(job.cell, job.probe) for job in selected.jobs)
     return {(labels[record.cell], record.probe): (record.verdict, record.reason) for record in read if record}
+
+
+def _labels(pairs: Sequence[Pair], chosen: Sequence[Side], whole: Plan) -> dict[Cell, str]:
+    """What the cells of jobs are called on both sides; a probe may have fewer axes than the cell of a side.
+
+    Without what differs between the sides, it is the same on both: that is left out.
+    """
+    shapes = {(job.axes, tuple(one.axis for one in job.cell.coordinates)) for job in whole.jobs}
+    parts = [
+        (pair, side.cell.projected(shape))
+        for pair, side in zip(pairs, chosen, strict=True)
+        for axes, shape in shapes
+        if axes == side.subject.axes and (not pair.axis or pair.axis in shape)
+    ]
+    return {part: str(pair.without(part)) for pair, part in parts}
 
 
 def _workshop(of: _Comparison, chosen: Sequence[Side]) -> Workshop:

@@ -63,16 +63,17 @@ def _record_folders(folder: Path) -> list[Path]:
 
 
 def _read(kept: Records, folder: Path) -> list[Record]:
-    """The records of a folder, with the logs of their builds beside those that are kept."""
+    """The records of a folder, with the logs of their builds beside those that are kept.
+
+    What a record of another machine names there may be another file here: of that nothing is kept.
+    """
     source = Records(folder=folder, sets_aside=False)
     found = []
     for record in source.read_all():
         log = folder.parent / "builds" / Path(record.build_log).name
-        if record.build_log and log.is_file():
-            text = log.read_text(encoding="utf-8", errors="replace")
-            found.append(replace(record, build_log=str(kept.keep_log(log.stem, text))))
-        else:
-            found.append(record)
+        has_log = record.build_log and log.is_file() and not log.is_symlink()
+        text = log.read_text(encoding="utf-8", errors="replace") if has_log else ""
+        found.append(replace(record, build_log=str(kept.keep_log(log.stem, text)) if has_log else ""))
     kept.warnings += source.warnings
     return found
 

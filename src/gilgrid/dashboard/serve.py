@@ -24,7 +24,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, help=f"by default the first that is free from {_FIRST_PORT} on")
     options = parser.parse_args()
-    with server(options.folder, options.port) as serving:
+    if not options.folder.is_dir():
+        parser.error(f"there is no folder {options.folder}: asv publish makes the one of asv.conf.json")
+    try:
+        serving = server(options.folder, options.port)
+    except (OSError, OverflowError) as error:
+        parser.error(f"--port {options.port}: {error}; leave it out for the first that is free")
+    with serving:
         host, port, *_ = serving.server_address
         print(f"the pages are at http://{host!s}:{port}/ until Ctrl-C", flush=True)  # noqa: T201
         with suppress(KeyboardInterrupt):
@@ -32,7 +38,7 @@ def main() -> None:
 
 
 def server(folder: Path, port: int | None = None) -> ThreadingHTTPServer:
-    """One that listens. Raises ``OSError`` where the port that was asked for is taken."""
+    """One that listens. Raises ``OSError`` where the port that was asked for is taken, or is none."""
     handler = partial(_Quiet, directory=str(folder.absolute()))
     for candidate in itertools.count(_FIRST_PORT) if port is None else [port]:
         try:
@@ -44,6 +50,10 @@ def server(folder: Path, port: int | None = None) -> ThreadingHTTPServer:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    def translate_path(self, path: str) -> str:
+        """As it does, of what can be a path: %00 is in none."""
+        return super().translate_path(path.replace("%00", "%EF%BF%BD"))
+
     def log_message(self, *_: Any) -> None:
         """Nothing: a page asks for dozens of files."""
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from gilgrid import expectations
 from gilgrid.dashboard.steps import detect
+from gilgrid.records import BUILDS
 from gilgrid.report import pages, versions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from gilgrid.model import Record
+    from gilgrid.model import Failure, Record
     from gilgrid.recorded import Recorded
     from gilgrid.report.versions import Sample
 
 PAGES = Path(__file__).with_name("pages")
 PAGE = "matrix.html"
-_RECORDS = Path("matrix")
+_RECORDS = Path(pages.RECORDS)
 
 
 def write(
@@ -29,39 +29,40 @@ def write(
     folder: Path,
     *,
     samples: Sequence[Sample] = (),
-    failed: Sequence[tuple[str, Record]] = (),
-    parameters: Mapping[str, str] = MappingProxyType({}),
+    failures: Sequence[Failure] = (),
 ) -> int:
     """Write the pages into a folder that is served over HTTP; returns how many records are behind them.
 
-    ``samples`` are what benchmarks came to, ``failed`` those that did not end well, each with its commit,
-    and ``parameters`` what is behind a benchmark's number.
+    ``samples`` are what benchmarks came to, ``failures`` those that did not end well.
     """
     records = [of.found[job.cell, job.probe] for job in of.plan.jobs]
     judged = expectations.judge(of.matrix, records)
     shutil.copytree(PAGES, folder, dirs_exist_ok=True)
-    _write(folder / "matrix.json", pages.overview(of.matrix, judged, of.judgement, failed, parameters))
+    _write(folder / "matrix.json", pages.overview(of.matrix, judged, of.judgement, failures))
     found = versions.lines([*samples, *versions.of_matrix(of.matrix, records)], detect)
     _write(folder / "versions.json", versions.to_json(found))
     for entry in judged:
         told = pages.evidence(of.matrix, entry, of.judgement)
-        _write_evidence(folder, _RECORDS / str(entry.record.cell), entry.record, told)
-    for commit, record in failed:
-        place = _RECORDS / "benchmarks" / commit / str(record.cell)
-        _write_evidence(folder, place, record, pages.of_benchmark(commit, record))
+        told |= _log(of, folder, entry.record)
+        _write(folder / _RECORDS / str(entry.record.cell) / f"{entry.record.probe}.json", told)
+    for number, one in enumerate(failures):
+        _write(folder / pages.place(number), pages.of_benchmark(one) | _log(of, folder, one.record))
     return len(judged)
 
 
-def _write_evidence(folder: Path, place: Path, record: Record, told: dict[str, Any]) -> None:
-    """A record's document, and the output of its build beside all of them."""
-    log = Path(record.build_log) if record.build_log else None
-    if log and log.is_file():
-        copy = _RECORDS / "builds" / f"{log.stem}.txt"
-        if not (folder / copy).exists():
-            (folder / copy).parent.mkdir(parents=True, exist_ok=True)
-            (folder / copy).write_bytes(log.read_bytes())
-        told = {**told, "build_log": copy.as_posix()}
-    _write(folder / place / f"{record.probe}.json", told)
+def _log(of: Recorded, folder: Path, record: Record) -> dict[str, Any]:
+    """Where the output of a record's build is published, once for all records of that build.
+
+    A record may come from anywhere, and name any file: only what the project keeps of builds is published.
+    """
+    log = Path(record.build_log).resolve()
+    if not record.build_log or log.parent != (of.matrix.project / BUILDS).resolve() or not log.is_file():
+        return {}
+    copy = _RECORDS / "builds" / f"{log.stem}.txt"
+    if not (folder / copy).exists():
+        (folder / copy).parent.mkdir(parents=True, exist_ok=True)
+        (folder / copy).write_bytes(log.read_bytes())
+    return {"build_log": copy.as_posix()}
 
 
 def _write(path: Path, value: Any) -> None:

@@ -23,11 +23,11 @@ def table(changes: Sequence[Change], names: tuple[str, str], human: Callable[[fl
     """A row for each change; ``human`` writes a value with its unit."""
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for header in ("", "cell", "what", names[0], names[1], "ratio", "noise"):
-        made.add_column(header, no_wrap=header not in {"what", *names})
+        made.add_column(Text(header), no_wrap=header not in {"what", *names})
     for change in changes:
         made.add_row(
             Text(change.outcome, style="red" if change.outcome.is_regression else "green"),
-            change.case.cell,
+            Text(change.case.cell),
             Text(f"{change.case.benchmark}({change.case.parameters})".removesuffix("()")),
             *(
                 human(value, change.unit) if isinstance(value, float) else Text(value)

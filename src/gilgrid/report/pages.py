@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from gilgrid.claims import median
 from gilgrid.expectations import Judged
-from gilgrid.model import Verdict
+from gilgrid.model import SETUP_CACHE, Verdict
 from gilgrid.plan import command
 from gilgrid.printable import line
 from gilgrid.report.decided import sheets
@@ -15,13 +16,15 @@ from gilgrid.report.grid import grids
 from gilgrid.report.hangs import hangs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from gilgrid.claims import Decided, Judgement
     from gilgrid.matrix import Matrix
-    from gilgrid.model import Record
+    from gilgrid.model import Failure, Record
 
 SCHEMA = 1
+RECORDS = "matrix"
+"""The folder of what is behind a cell, beside the page."""
 _OUTPUT_LINES = 40
 _CELLS_OF_A_CLAIM = 6
 
@@ -30,17 +33,14 @@ def overview(
     matrix: Matrix,
     judged: Sequence[Judged],
     judgement: Judgement,
-    failed: Sequence[tuple[str, Record]] = (),
-    parameters: Mapping[str, str] = MappingProxyType({}),
+    failures: Sequence[Failure] = (),
 ) -> dict[str, Any]:
-    """What the page shows at once: every grid, remedies, claims, and the benchmarks that did not end well.
-
-    Of a benchmark that failed, the commit and its record; of each, by its name, what its parameters are.
-    """
+    """What the page shows at once: every grid, remedies, claims, and the benchmarks that did not end well."""
     whole = sheets(matrix, judgement)
     return {
         "schema": SCHEMA,
         "title": matrix.title,
+        "measured": _measured([entry.record for entry in judged]),
         "verdicts": {verdict: verdict.meaning for verdict in Verdict},
         "grids": [
             {
@@ -70,14 +70,15 @@ def overview(
         "claims": [_claim(one) for one in judgement.claims],
         "failed": [
             {
-                "commit": commit,
-                "cell": str(record.cell),
-                "benchmark": record.probe,
-                "parameters": parameters.get(record.probe, ""),
-                "verdict": record.verdict,
-                "reason": line(record.reason),
+                "commit": one.commit,
+                "environment": one.environment,
+                "benchmark": one.record.probe,
+                "parameters": one.record.parameters,
+                "verdict": one.record.verdict,
+                "reason": line(one.record.reason),
+                "evidence": place(number),
             }
-            for commit, record in failed
+            for number, one in enumerate(failures)
         ],
     }
 
@@ -105,16 +106,31 @@ def evidence(matrix: Matrix, entry: Judged, judgement: Judgement) -> dict[str, A
     }
 
 
-def of_benchmark(commit: str, record: Record) -> dict[str, Any]:
+def place(number: int) -> str:
+    """Where the evidence of a benchmark is, by its place among them: its name may be no file's."""
+    return f"{RECORDS}/benchmarks/{number}.json"
+
+
+def of_benchmark(failure: Failure) -> dict[str, Any]:
     """The same, of a benchmark that did not end well at a commit."""
-    chosen = "" if record.verdict is Verdict.BUILD_FAILED else f"--bench {record.probe.partition('-')[0]} "
+    record = failure.record
+    name = re.sub(r"-\d+$", "", record.probe).removesuffix(SETUP_CACHE)
+    chosen = [] if record.verdict is Verdict.BUILD_FAILED else ["--bench", name]
     return {
         **_told(record),
-        "commit": commit,
-        "command": f"asv run {chosen}{commit}^!",
+        "commit": failure.commit,
+        "command": shlex.join(["asv", "run", "-E", failure.environment, *chosen, f"{failure.commit}^!"]),
         "hangs": [one.text for one in hangs([Judged(record=record, expected=Verdict.OK, rule=None)])],
         "remedies": [],
     }
+
+
+def _measured(records: Sequence[Record]) -> str:
+    """When, and on which machines."""
+    days = sorted({record.measured_at[:10] for record in records})
+    machines = sorted({record.machine_name for record in records})
+    when = " to ".join(dict.fromkeys([*days[:1], *days[-1:]]))
+    return f"Measured {when} on {'; '.join(machines)}." if records else ""
 
 
 def _told(record: Record) -> dict[str, Any]:

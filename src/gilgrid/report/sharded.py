@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gilgrid.shards import Shard
 
 _CELLS_NAMED = 3
+_MINUTE_S = 60
 
 
 def table(parts: Sequence[Shard]) -> Table:
@@ -74,4 +75,5 @@ def _pythons(part: Shard) -> list[str]:
 
 
 def _about(part: Shard) -> str:
-    return f"{max(round(part.seconds / 60), 1)} min"
+    seconds = round(part.seconds)
+    return f"{seconds} s" if seconds < _MINUTE_S else f"{round(seconds / _MINUTE_S)} min"

@@ -36,10 +36,13 @@ class Sample:
     benchmark: str
     parameters: str
     unit: str
-    python: str
+    where: str
+    """The Python, and what else environments differ in that is no version."""
     versions: Mapping[str, str]
     values: tuple[float, ...]
     """More than one where it was repeated, or where its quartiles are known: they show how noisy it is."""
+    at: str = ""
+    """Of which commit that is, where it is of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,8 @@ class Line:
     axis: str
     others: str
     """What was the same, as ``Python 3.11, cython 3.0.12``."""
+    at: str
+    """Of which commit, where it is of one."""
     points: Mapping[str, tuple[float, ...]]
     """By version, in ascending order."""
     steps: tuple[Step, ...]
@@ -82,8 +87,11 @@ def of_matrix(matrix: Matrix, records: Iterable[Record]) -> list[Sample]:
                     benchmark=record.probe,
                     parameters=name,
                     unit="seconds" if name.startswith("seconds") else "",
-                    python=", ".join(
-                        [record.cell.python, *([record.machine_name] if has_several_machines else [])]
+                    where=", ".join(
+                        [
+                            f"Python {record.cell.python}",
+                            *([record.machine_name] if has_several_machines else []),
+                        ]
                     ),
                     versions={c.axis: c.version for c in record.cell.coordinates},
                     values=tuple(value for value in values if value is not None),
@@ -95,13 +103,13 @@ def of_matrix(matrix: Matrix, records: Iterable[Record]) -> list[Sample]:
 def lines(samples: Iterable[Sample], detect: Detect) -> list[Line]:
     """Every line with two versions and more, in the order of the samples."""
     found: dict[tuple[str, str, str, str], dict[str, list[float]]] = {}
-    units = {}
+    first: dict[tuple[str, str, str, str], Sample] = {}
     for sample in samples:
         for axis, version in sample.versions.items():
             same = [f"{name} {other}" for name, other in sample.versions.items() if name != axis]
-            others = ", ".join([f"Python {sample.python}", *same])
+            others = ", ".join([sample.where, *same])
             key = sample.benchmark, sample.parameters, axis, others
-            units[key] = sample.unit
+            first.setdefault(key, sample)
             found.setdefault(key, {}).setdefault(version, []).extend(sample.values)
     made = []
     for key, by_version in found.items():
@@ -116,9 +124,10 @@ def lines(samples: Iterable[Sample], detect: Detect) -> list[Line]:
                 Line(
                     benchmark=benchmark,
                     parameters=parameters,
-                    unit=units[key],
+                    unit=first[key].unit,
                     axis=axis,
                     others=others,
+                    at=first[key].at,
                     points=points,
                     steps=tuple(_steps(points, detect)),
                 )
@@ -152,7 +161,11 @@ def to_json(found: Sequence[Line]) -> dict[str, Any]:
                 "of": alike[benchmark, parameters, axis],
             }
         )
+    seen: dict[str, set[str]] = {}
+    for one in found:
+        seen.setdefault(one.axis, set()).update(one.points)
     return {
+        "versions": {axis: sorted(versions, key=Version) for axis, versions in seen.items()},
         "lines": [
             {
                 "benchmark": one.benchmark,
@@ -160,6 +173,7 @@ def to_json(found: Sequence[Line]) -> dict[str, Any]:
                 "unit": one.unit,
                 "axis": one.axis,
                 "others": one.others,
+                "at": one.at,
                 "points": [
                     [version, statistics.median(values), min(values), max(values)]
                     for version, values in one.points.items()

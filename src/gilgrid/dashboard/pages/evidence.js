@@ -1,5 +1,5 @@
 import { circle } from "./circle.js";
-import { badge, element, fill, link, load, wide } from "./dom.js";
+import { badge, element, fill, human, link, load, wide } from "./dom.js";
 
 // Draws what is behind one record, by the path of its document; `otherwise` is said where there is none.
 export async function drawEvidence(path, otherwise) {
@@ -7,7 +7,7 @@ export async function drawEvidence(path, otherwise) {
   const asked = location.hash;
   let found = null;
   try {
-    found = await load(path);
+    found = path ? await load(path) : null;
   } catch (error) {
     // Said below, unless something else is asked for by now.
   }
@@ -58,7 +58,10 @@ function evidence(found) {
     parts.push(element("h2", {}, "Checks"), checks(found.checks));
   }
   if (Object.keys(found.metrics).length) {
-    const told = Object.entries(found.metrics).map(([name, value]) => [name, value.toPrecision(4)]);
+    const told = Object.entries(found.metrics).map(([name, value]) => [
+      name,
+      human(value, name.startsWith("seconds") ? "seconds" : ""),
+    ]);
     parts.push(element("h2", {}, "Measured (median)"), pairs(Object.fromEntries(told)));
   }
   if (found.output) {

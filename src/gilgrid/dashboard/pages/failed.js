@@ -9,17 +9,17 @@ export function drawFailed(main, wanted, failed) {
     fill(main, ...parts, element("p", {}, "Every benchmark that was run has ended well."));
     return;
   }
-  const [commit, cell, benchmark] = ["commit", "cell", "benchmark"].map((name) => wanted.get(name));
+  const what = ["commit", "environment", "benchmark"];
+  const chosen = failed.find((one) => what.every((name) => one[name] === wanted.get(name)));
   const rows = failed.map((one) => {
-    const chosen = one.commit === commit && one.cell === cell && one.benchmark === benchmark;
-    const to = link("failed", { commit: one.commit, cell: one.cell, benchmark: one.benchmark });
+    const to = link("failed", Object.fromEntries(what.map((name) => [name, one[name]])));
     const name = one.parameters ? `${one.benchmark.replace(/-\d+$/, "")}(${one.parameters})` : one.benchmark;
     return element(
       "tr",
       {},
-      element("td", {}, element("a", { href: to, "aria-current": chosen ? "true" : null }, name)),
+      element("td", {}, element("a", { href: to, "aria-current": one === chosen ? "true" : null }, name)),
       element("td", {}, badge(one.verdict)),
-      element("td", { class: "short" }, one.cell),
+      element("td", { class: "short" }, one.environment),
       element("td", {}, one.commit.slice(0, 8)),
       element("td", {}, one.reason),
     );
@@ -27,12 +27,13 @@ export function drawFailed(main, wanted, failed) {
   fill(
     main,
     ...parts,
-    wide("Failed benchmarks", ["benchmark", "verdict", "cell", "commit", "reason"], rows, true),
+    wide("Failed benchmarks", ["benchmark", "verdict", "environment", "commit", "reason"], rows, true),
     ...placeOfEvidence(),
   );
+  const benchmark = wanted.get("benchmark");
   if (benchmark) {
-    const path = ["matrix/benchmarks", ...[commit, cell, benchmark].map(encodeURIComponent)].join("/");
-    drawEvidence(`${path}.json`, `Nothing is recorded of ${benchmark} in ${cell}.`).then(() =>
+    const otherwise = `Nothing is recorded of ${benchmark} in ${wanted.get("environment")}.`;
+    drawEvidence(chosen?.evidence, otherwise).then(() =>
       document.querySelector("#evidence h2")?.scrollIntoView({ block: "nearest" }),
     );
   }

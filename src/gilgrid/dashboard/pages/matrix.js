@@ -13,6 +13,7 @@ function draw() {
   const { page, wanted } = address();
   const main = document.getElementById("main");
   document.getElementById("title").textContent = matrix.title;
+  document.getElementById("measured").textContent = matrix.measured;
   for (const name of PAGES) {
     const tab = document.getElementById(`nav-${name}`);
     if (page === name) {

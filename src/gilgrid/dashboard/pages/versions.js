@@ -31,7 +31,7 @@ export async function drawVersions(main, wanted) {
   const names = unique(lines.map((one) => one.benchmark));
   const benchmark = names.includes(wanted.get("benchmark")) ? wanted.get("benchmark") : first.benchmark;
   const ofBenchmark = lines.filter((one) => one.benchmark === benchmark);
-  const at = (name, among, otherwise) => {
+  const chosen = (name, among, otherwise) => {
     const values = unique(among.map((one) => one[name]));
     return values.includes(wanted.get(name))
       ? wanted.get(name)
@@ -39,9 +39,9 @@ export async function drawVersions(main, wanted) {
         ? otherwise
         : values[0];
   };
-  const parameters = at("parameters", ofBenchmark, first.parameters);
+  const parameters = chosen("parameters", ofBenchmark, first.parameters);
   const ofParameters = ofBenchmark.filter((one) => one.parameters === parameters);
-  const axis = at("axis", ofParameters, first.axis);
+  const axis = chosen("axis", ofParameters, first.axis);
   const shown = ofParameters.filter((one) => one.axis === axis);
   const to = (changed) => {
     location.hash = link("versions", { benchmark, parameters, axis, ...changed });
@@ -59,13 +59,17 @@ export async function drawVersions(main, wanted) {
     choice("over", "axis", unique(ofParameters.map((one) => one.axis)), axis, (value) => to({ axis: value })),
   ];
   const title = `${benchmark}${parameters ? ` (${parameters})` : ""} over ${axis}`;
-  const versions = unique(shown.flatMap((one) => one.points.map(([version]) => version)));
-  versions.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  const present = new Set(shown.flatMap((one) => one.points.map(([version]) => version)));
+  const versions = loaded.versions[axis].filter((version) => present.has(version));
+  const at = unique(shown.map((one) => one.at))
+    .filter(Boolean)
+    .join(", ");
   fill(
     main,
     ...parts,
     element("div", {}, choices),
     element("h2", {}, title),
+    ...(at ? [element("p", { class: "note" }, at)] : []),
     element(
       "figure",
       { class: "wide", tabindex: "0", "aria-label": `${title}, as a chart` },
