@@ -130,7 +130,7 @@ def _measured(records: Sequence[Record]) -> str:
     days = sorted({record.measured_at[:10] for record in records})
     machines = sorted({record.machine_name for record in records})
     when = " to ".join(dict.fromkeys([*days[:1], *days[-1:]]))
-    return f"Measured {when} on {'; '.join(machines)}." if records else ""
+    return f"The matrix was measured {when} on {'; '.join(machines)}." if records else ""
 
 
 def _told(record: Record) -> dict[str, Any]:
