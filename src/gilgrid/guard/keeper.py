@@ -10,22 +10,16 @@ import math
 import os
 import select
 import signal
-import sys
 import time
 from contextlib import suppress
 
 from gilgrid.guard import handover, protocol
+from gilgrid.guard.lookout import Lookout
 from gilgrid.guard.observe.sample import Sampler
 from gilgrid.guard.protocol import CLIENT, Channel
 from gilgrid.guard.tree import Tree
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from gilgrid.evidence import Evidence
-    from gilgrid.guard.prover import Prover
-
 _FIRST_SAMPLE_S = 0.1  # most commands that are well have ended by then
-_LOOK_ANYWAY_S = 5.0  # two threads may hold each other while others keep the CPUs busy
 _AFTER_A_FAILURE_S = 1.0
 _ORPHANED_S = 10.0  # so long a supervisor may take to end its tree when gilgrid has died
 _IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGTSTP)  # a terminal's
@@ -94,12 +88,15 @@ class _Keeper:
         self._tree = tree
         self._channel = channel
         self._sampler = Sampler(tree.root or 0)
-        self._prover: Prover | None = None
-        self._next = self._look_anyway = math.inf
+        self._lookout = Lookout(
+            self._sampler,
+            protocol.raw(spec["packages"]),
+            on_suspicion=lambda: self._channel.say({"suspects": True}),
+        )
+        self._next = math.inf
         self._keep = False
         self._told_quiet = False
         self._heard_all = False
-        self._command = 0
         self._poll = select.poll()
         self._on = {tree.changes: tree.reap, channel.inward: self._hear}
         if gilgrid is not None:
@@ -125,13 +122,11 @@ class _Keeper:
         return self._keep
 
     def _look(self) -> None:
-        self._sampler.sample()
-        # To import the prover takes 30 ms, which no short program shall pay for that keeps its CPUs busy.
-        if self._prover is None and self._sampler.may_be_worth_a_look_soon:
-            self._begun_prover()
-        is_due = time.monotonic() >= self._look_anyway
-        evidence = self._prove() if is_due or self._sampler.is_worth_a_look else None
-        self._next = self._sampler.next_sample
+        before = self._lookout.looks
+        evidence = self._lookout.look()
+        if self._lookout.looks != before:
+            self._say_how_often()
+        self._next = self._lookout.next
         if self._sampler.is_quiet != self._told_quiet:
             self._told_quiet = not self._told_quiet
             self._channel.say({"quiet": self._told_quiet})
@@ -139,39 +134,20 @@ class _Keeper:
             self._channel.say({"deadlock": evidence.to_json()})
             self._next = math.inf
 
-    def _prove(self) -> Evidence | None:
-        self._look_anyway = time.monotonic() + _LOOK_ANYWAY_S
-        prover = self._begun_prover()
-        before = prover.looks
-        evidence = prover.look()
-        if prover.looks != before:
-            self._say_how_often(prover)
-        return evidence
-
     def _say_last_words(self) -> None:
-        prover = self._begun_prover()
-        evidence = prover.last_words()
-        self._say_how_often(prover)
+        evidence = self._lookout.last_words()
+        self._say_how_often()
         self._channel.say({"deadlock" if evidence.is_proof else "seen": evidence.to_json()})
 
-    def _say_how_often(self, prover: Prover) -> None:
-        self._channel.say({"looks": prover.looks, "stops": prover.stops})
-
-    def _begun_prover(self) -> Prover:
-        if self._prover is None:
-            from gilgrid.guard.prover import Prover  # noqa: PLC0415 - see `_look`
-
-            if self._spec["packages"]:
-                sys.path.append(os.fsdecode(protocol.raw(self._spec["packages"])))
-            self._prover = Prover(self._sampler, self._command, lambda: self._channel.say({"suspects": True}))
-        return self._prover
+    def _say_how_often(self) -> None:
+        self._channel.say({"looks": self._lookout.looks, "stops": self._lookout.stops})
 
     def _hear(self) -> None:
         for message in self._channel.hear():
             if "root" in message and self._spec["prove"]:
-                self._command = message["root"]
+                self._lookout.command = message["root"]
+                self._lookout.begin()
                 self._next = time.monotonic() + _FIRST_SAMPLE_S
-                self._look_anyway = time.monotonic() + _LOOK_ANYWAY_S
             elif "keep" in message:
                 self._keep = True
             elif "why" in message:

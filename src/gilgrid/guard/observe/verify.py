@@ -1,7 +1,8 @@
 """Finds out what only matters once everything else says deadlock: it costs more than a look.
 
-Whether Ctrl-C would reach a handler of the program's own, whether a socket gives up by itself, who else could
-map the shared memory that is waited in, and whether io_uring could wake anybody.
+Whether Ctrl-C, or a terminal that gets another size, would reach a handler of the program's own, whether a
+socket gives up by itself, who else could map the shared memory that is waited in, and whether io_uring could
+wake anybody.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ if TYPE_CHECKING:
 # Those of the 31 real-time signals are hardly ever set and name one object, SIG_DFL: so the array is found.
 _ENTRY = 16
 _SIGNALS = 65
+_LAST_SIGNAL = _SIGNALS - 1
 _ALIKE = bytes(29 * _ENTRY)  # of two neighbours nothing differs
 _SOMETHING = re.compile(rb"[^\0]")
+# What a person does at a terminal. Of SIGWINCH readline has a handler in C, which takes note of it.
+_BY_HAND = {signal.SIGINT, signal.SIGWINCH}
 _DEFAULT = b"default_int_handler\0"
 _TO_METHOD, _TO_NAME = 16, 0  # in a PyCFunctionObject and in its PyMethodDef
 _MOST_BYTES = 1 << 24
@@ -61,7 +65,8 @@ def _verified(process: Process, foreign: frozenset[str]) -> Process:
     threads: Iterable[Thread] = (_timed_by_socket(process, thread) for thread in process.threads)
     if _IO_URING in opened:
         threads = map(_timed, threads)  # it can wake who waits for anything but the GIL, after a time
-    handles_interrupt = signal.SIGINT in process.handled and _has_own_interrupt_handler(process.pid)
+    by_hand = process.handled & _BY_HAND
+    handles_interrupt = bool(by_hand) and _has_own_handler(process.pid, by_hand)
     return replace(
         process,
         threads=tuple(_shared_with_others(thread, foreign) for thread in threads),
@@ -106,16 +111,29 @@ def _shared_with_others(thread: Thread, foreign: frozenset[str]) -> Thread:
     return replace(thread, call=replace(thread.call, futex=replace(futex, shared="?")))
 
 
-def _has_own_interrupt_handler(pid: int) -> bool:
-    """Whether its SIGINT does anything but raise KeyboardInterrupt; yes where it cannot be said."""
+def _has_own_handler(pid: int, numbers: Collection[int]) -> bool:
+    """Whether a signal of these runs a function of the program's own; yes where it cannot be said."""
     with suppress(OSError), Memory(pid) as memory:
-        return not any(_raises_interrupt(memory, array) for array in _python_handlers(pid, memory))
+        return not any(_has_none(memory, array, numbers) for array in _python_handlers(pid, memory))
     return True
 
 
-def _raises_interrupt(memory: Memory, handlers: int) -> bool:
-    """Whether in that array, if it is one, CPython's own function handles SIGINT."""
-    (function,) = memory.words(handlers + signal.SIGINT * _ENTRY + 8, "=Q") or (0,)
+def _has_none(memory: Memory, handlers: int, numbers: Collection[int]) -> bool:
+    """Whether that array, if it is one, has CPython's own function for SIGINT, and none for SIGWINCH."""
+
+    def function(number: int) -> int:
+        (found,) = memory.words(handlers + number * _ENTRY + 8, "=Q") or (0,)
+        return found
+
+    if signal.SIGWINCH in numbers and function(signal.SIGWINCH) != function(_LAST_SIGNAL):
+        return False
+    if signal.SIGINT in numbers:
+        return _raises_interrupt(memory, function(signal.SIGINT))
+    # Both are ignored by Python: that this is the array, one can only say by something that is known of it.
+    return function(signal.SIGPIPE) == function(signal.SIGXFSZ) not in {0, function(_LAST_SIGNAL)}
+
+
+def _raises_interrupt(memory: Memory, function: int) -> bool:
     (method,) = memory.words(function + _TO_METHOD, "=Q") or (0,)
     (name,) = memory.words(method + _TO_NAME, "=Q") or (0,)
     return memory.bytes(name, len(_DEFAULT)) == _DEFAULT

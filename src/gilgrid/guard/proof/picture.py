@@ -102,11 +102,11 @@ class Thread:
 class Process:
     """One process.
 
-    `handled` are signals that have a handler and that some thread does not block; `handles_interrupt`: the
-    one of SIGINT is not CPython's, which raises KeyboardInterrupt. `mapped` are the identities of the shared
-    memory that it maps. `memory` is the pid of the first process that has the very same memory, mostly its
-    own. `is_fork`: it runs the program of its parent, by fork(2) alone. `has_timers`: POSIX timers. `refused`
-    says what of it may not be looked at.
+    `handled` are signals that have a handler and that some thread does not block; `handles_interrupt`:
+    the one of SIGINT is not CPython's, which raises KeyboardInterrupt, or Python has one for SIGWINCH.
+    `mapped` are the identities of the shared memory that it maps. `memory` is the pid of the first
+    process that has the very same memory, mostly its own. `is_fork`: it runs the program of its parent,
+    by fork(2) alone. `has_timers`: POSIX timers. `refused` says what of it may not be looked at.
     """
 
     pid: int

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _BY_FAULT = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, 32, 33})
 # These as well, or a process of the tree.
 _BY_TREE = frozenset({signal.SIGINT, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE})
+_KNOWN = frozenset(
+    {signal.SIGCHLD, signal.SIGWINCH}
+)  # by whom they are sent; see `handles_interrupt` as well
 _ROBUST = 1 << 31  # FUTEX_WAITERS: the kernel wakes who waits when the owner's process ends
 
 
@@ -108,7 +111,7 @@ class _InProcess:
         told = self._told_by_stack(thread, plain)
         if told.kind not in _INTERRUPTIBLE or not self._handled:
             return told
-        if self._process.handles_interrupt or self._handled - _BY_TREE - {signal.SIGCHLD}:
+        if self._process.handles_interrupt or self._handled - _BY_TREE - _KNOWN:
             return Wait(kind=Kind.ALARM if self._handled & TIMERS else Kind.HANDLER)
         # Of these it is known who sends them: a child that ends, and a process of the tree. A person who
         # types Ctrl-C has given up on it; so has a parent, or it works, which `fixed_point.is_deadlock` asks.

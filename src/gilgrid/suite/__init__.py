@@ -1,0 +1,1 @@
+"""``pytest --gilgrid``: a test suite that cannot hang."""

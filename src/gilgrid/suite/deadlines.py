@@ -1,0 +1,82 @@
+"""How long a test may take: as pytest-timeout has it, whether or not that is installed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+MARKER = (
+    "timeout(timeout, method=None, func_only=False): the test may take so many seconds; its method is ignored"
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Those of pytest-timeout, where it is not there to add them."""
+    if find_spec("pytest_timeout") is None:
+        group = parser.getgroup("timeout", "gilgrid, as pytest-timeout has it")
+        group.addoption(
+            "--timeout", type=float, help="with --gilgrid, seconds that a test may take; 0 for no limit"
+        )
+        parser.addini("timeout", "with gilgrid, seconds that a test may take")
+        parser.addini(
+            "timeout_func_only", "with gilgrid, whether its fixtures do not count", type="bool", default=False
+        )
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Seconds from the start of a test, or of its own function alone; ``None`` for no limit."""
+
+    seconds: float | None
+    func_only: bool
+
+
+class Deadlines:
+    """Those of a configuration, and of a test's own marker."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._default = Deadline(_seconds(_default(config)), bool(_ini(config, "timeout_func_only")))
+
+    def of(self, item: pytest.Item) -> Deadline:
+        """Of a test: what its marker says comes first. Raises ``UsageError`` where that is no time."""
+        marker = item.get_closest_marker("timeout")
+        if marker is None:
+            return self._default
+        named = dict(zip(("timeout", "method", "func_only"), marker.args)) | dict(marker.kwargs)  # noqa: B905
+        seconds = _seconds(named["timeout"]) if named.get("timeout") is not None else self._default.seconds
+        func_only = named.get("func_only")
+        return Deadline(seconds, self._default.func_only if func_only is None else bool(func_only))
+
+
+def _default(config: pytest.Config) -> Any:
+    option = config.getoption("timeout", None)
+    return next(
+        (
+            one
+            for one in (option, os.environ.get("PYTEST_TIMEOUT"), _ini(config, "timeout"))
+            if one is not None
+        ),
+        None,
+    )
+
+
+def _ini(config: pytest.Config, name: str) -> Any:
+    try:
+        return config.getini(name) or None
+    except (KeyError, ValueError):
+        return None
+
+
+def _seconds(value: Any) -> float | None:
+    import pytest  # noqa: PLC0415 - the plugin is imported by it
+
+    try:
+        seconds = float(value or 0)
+    except (TypeError, ValueError):
+        raise pytest.UsageError(f"timeout: {value!r} is no number of seconds") from None
+    return seconds if seconds > 0 else None

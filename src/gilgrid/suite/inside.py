@@ -1,0 +1,283 @@
+"""Within the process that runs tests: it marks what it is at, keeps what has ended, and tells what was found.
+
+Of a run that goes on after a hang it has pytest take in what has ended, in the order in which that did and
+without a word: pytest's reports, the exit code and what other plugins make of them are those of one run.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import pickle
+import socket
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gilgrid.suite.deadlines import MARKER, Deadline, Deadlines
+from gilgrid.suite.stages import Stage
+from gilgrid.suite.told import as_reports, collect_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilgrid.suite.journal import Found
+    from gilgrid.suite.outer import Generation
+
+_SETUP, _CALL, _TEARDOWN = range(3)
+_FOREVER = float("inf")
+_CLOCKS = (
+    ("terminalreporter", ("_session_start", "_sessionstarttime")),
+    ("junitxml", ("suite_start", "suite_start_time")),
+)
+"""Of which plugins what attributes say when the session began, by pytest's version."""
+
+
+class Inside:
+    """Hooks of pytest."""
+
+    def __init__(self, generation: Generation) -> None:
+        self._marks = generation.marks
+        self._journal = generation.journal
+        self._files = generation.files
+        self._crash = generation.crash
+        self._past = generation.journal.past()
+        self._pid = os.getpid()
+        self._items: list[pytest.Item] = []
+        self._places: dict[pytest.Item, int] = {}
+        self._at = 0
+        self._phase = _SETUP
+        self._deadlines: Deadlines | None = None
+        self._deadline = Deadline(None, func_only=False)
+        self._until = _FOREVER
+        self._silence: _Silence | None = None
+        self._takes_in = False
+
+    @property
+    def _is_first(self) -> bool:
+        return not self._past.found
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """All of pytest's own is there by now."""
+        config.addinivalue_line("markers", MARKER)
+        self._deadlines = Deadlines(config)
+        if faulthandler.is_enabled():
+            faulthandler.enable(file=self._crash)
+        self._send_captured(config)
+        if not self._is_first:
+            self._silence = _Silence(config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """It began when the first process did."""
+        if self._is_first:
+            self._journal.write("clocks", _clocks(session.config))
+        else:
+            _set_clocks(session.config, self._past.clocks)
+
+    # Collecting
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
+        """Say what is collected; what hung or crashed in that is a failure of its own."""
+        found = next((one for one in self._past.found if one.collecting == collector.nodeid), None)
+        if found is not None and found.stage == Stage.COLLECTING:
+            return collect_report(collector, found)
+        if self._is_ours:
+            self._journal.write("collecting", collector.nodeid)
+            self._marks.set(Stage.COLLECTING)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """The order is that of the first process, however random it is."""
+        if self._past.order is None:
+            self._journal.write("order", [item.nodeid for item in session.items])
+        else:
+            session.items[:] = _in_order(session.items, self._past.order)
+        self._items = session.items
+        self._places = {item: place for place, item in enumerate(session.items)}
+        self._marks.set(Stage.FINISHING)
+
+    # Testing
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Take in what has ended, and mark what begins."""
+        place = self._places.get(item, -1)
+        found = self._found_in(place)
+        if found is not None or place in self._past.reports:
+            self._take_in(item, place, found)
+            return True
+        self._speak()
+        if self._is_ours and self._deadlines is not None:
+            self._at, self._phase = place, _SETUP
+            self._deadline = self._deadlines.of(item)
+            has_limit = self._deadline.seconds and not self._deadline.func_only
+            self._until = time.monotonic() + (self._deadline.seconds or 0.0) if has_limit else _FOREVER
+            self._marks.set(Stage.TESTING, place, _SETUP, self._until, self._deadline.seconds or 0.0)
+        return None
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep it, once everybody else has heard it; the next phase begins."""
+        if self._takes_in or not self._is_ours:
+            return
+        self._keep(report)
+        if type(report) is pytest.TestReport:  # a subtest has reports of its own
+            until = self._until
+            self._phase = _CALL if report.when == "setup" and report.passed else _TEARDOWN
+            if self._phase == _CALL and self._deadline.func_only and self._deadline.seconds:
+                until = time.monotonic() + self._deadline.seconds
+            self._marks.set(Stage.TESTING, self._at, self._phase, until, self._deadline.seconds or 0.0)
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item) -> bool:
+        """What pytest-timeout would do from within, is done from beside."""
+        del item
+        return True
+
+    def pytest_enter_pdb(self) -> None:
+        """Whoever debugs has time."""
+        self._marks.set(Stage.NOWHERE)
+
+    def pytest_leave_pdb(self) -> None:
+        """The test goes on, without a deadline."""
+        self._until = _FOREVER
+        self._marks.set(Stage.TESTING, self._at, self._phase)
+
+    # Ending
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """All tests are over."""
+        self._speak()
+        if self._is_ours:
+            self._marks.set(Stage.FINISHING)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Pytest has said how it went."""
+        if self._is_ours:
+            self._marks.set(Stage.ENDING)
+
+    # How
+
+    @property
+    def _is_ours(self) -> bool:
+        """Not so in a process that a test has forked, and that goes on as pytest would."""
+        return os.getpid() == self._pid
+
+    def _found_in(self, place: int) -> Found | None:
+        return next(
+            (one for one in self._past.found if one.stage == Stage.TESTING and one.item == place), None
+        )
+
+    def _keep(self, report: pytest.TestReport) -> None:
+        try:
+            self._journal.write("report", self._at, report)
+        except (pickle.PicklingError, TypeError, AttributeError):
+            # Another plugin has hung something on it: that is left out.
+            plain = {name: value for name, value in vars(report).items() if _is_kept(value)}
+            bare = pytest.TestReport.__new__(type(report))
+            vars(bare).update(plain)
+            self._journal.write("report", self._at, bare)
+
+    def _take_in(self, item: pytest.Item, place: int, found: Found | None) -> None:
+        hook = item.ihook
+        is_new = found is not None and found is self._past.found[-1]
+        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        with self._taking_in():
+            for report in self._past.reports.get(place, []):
+                hook.pytest_runtest_logreport(report=report)
+        if is_new:
+            self._speak()
+        if found is not None:
+            with self._taking_in():
+                for report in as_reports(item, found):
+                    hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+
+    @contextmanager
+    def _taking_in(self) -> Iterator[None]:
+        self._takes_in = True
+        try:
+            yield
+        finally:
+            self._takes_in = False
+
+    def _speak(self) -> None:
+        """What comes now has not been said before."""
+        if self._silence is not None:
+            self._silence.end()
+            self._silence = None
+
+    def _send_captured(self, config: pytest.Config) -> None:
+        manager = config.pluginmanager.get_plugin("capturemanager")
+        capture = getattr(manager, "_global_capturing", None)
+        with suppress(AttributeError, OSError, ValueError):
+            files = [getattr(capture, name).tmpfile.fileno() for name in ("out", "err")]
+            socket.send_fds(self._files, [b"captured"], files)
+
+
+class _Silence:
+    """The terminal reporter writes nowhere: it knows its column, as if it had written."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._writer = getattr(reporter, "_tw", None)
+        if self._writer is not None:
+            self._file = self._writer._file  # noqa: SLF001 - pytest has no other way
+            self._writer._file = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115, SLF001
+
+    def end(self) -> None:
+        if self._writer is not None:
+            self._writer._file.close()  # noqa: SLF001
+            self._writer._file = self._file  # noqa: SLF001
+
+
+def _is_kept(value: Any) -> bool:
+    try:
+        pickle.dumps(value, 5)
+    except (pickle.PicklingError, TypeError, AttributeError):
+        return False
+    return True
+
+
+def _in_order(items: list[pytest.Item], order: list[str]) -> list[pytest.Item]:
+    """These items in that order; what is not in it comes last."""
+    by_id: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        by_id.setdefault(item.nodeid, []).append(item)
+    known = [by_id[nodeid].pop(0) for nodeid in order if by_id.get(nodeid)]
+    return [*known, *(item for item in items if item in set(items) - set(known))]
+
+
+def _clocks(config: pytest.Config) -> dict[str, Any]:
+    found = {}
+    for plugin, attribute in _attributes(config):
+        found[f"{type(plugin).__name__}.{attribute}"] = getattr(plugin, attribute)
+    return {name: value for name, value in found.items() if _is_kept(value)}
+
+
+def _set_clocks(config: pytest.Config, clocks: dict[str, Any]) -> None:
+    for plugin, attribute in _attributes(config):
+        value = clocks.get(f"{type(plugin).__name__}.{attribute}")
+        if value is not None:
+            setattr(plugin, attribute, value)
+
+
+def _attributes(config: pytest.Config) -> Iterator[tuple[Any, str]]:
+    from _pytest.junitxml import xml_key  # noqa: PLC0415 - pytest's own has no other name
+
+    plugins = {
+        "terminalreporter": config.pluginmanager.get_plugin("terminalreporter"),
+        "junitxml": config.stash.get(xml_key, None),
+    }
+    for name, attributes in _CLOCKS:
+        for attribute in attributes:
+            if hasattr(plugins[name], attribute):
+                yield plugins[name], attribute
