@@ -5,6 +5,7 @@ Off unless it is asked for, and then it imports nothing else: every pytest besid
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,9 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_threads_of_worker: list[int] = []
+"""What pytest-xdist runs beside the tests, which release nothing that a test waits for."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,10 +34,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Before any conftest is imported, and anything captured."""
     options = early_config.known_args_namespace
-    if (options.gilgrid or early_config.getini("gilgrid")) and not _is_off(options):
+    if _is_worker():
+        _threads_of_worker[:] = _other_threads()
+    elif _is_on(early_config) and not _has_workers(options):
         from gilgrid.suite import outer  # noqa: PLC0415 - see above
 
-        reason = outer.can_take_over()
+        reason = outer.cannot_take_over()
         if reason:
             early_config.issue_config_time_warning(
                 pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2
@@ -44,6 +50,40 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
 
             early_config.pluginmanager.register(Inside(generation), "gilgrid-inside")
     yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """With pytest-xdist, each worker is watched on its own."""
+    if _is_on(config) and (_has_workers(config.option) or hasattr(config, "workerinput")):
+        from gilgrid.suite import workers  # noqa: PLC0415 - see above
+
+        if hasattr(config, "workerinput"):
+            plugin: object = workers.begin(config, _threads_of_worker)
+        else:
+            plugin = workers.Controller()
+        if plugin is not None:
+            config.pluginmanager.register(plugin, "gilgrid-workers")
+
+
+def _is_on(config: pytest.Config) -> bool:
+    options = config.known_args_namespace
+    return bool(options.gilgrid or config.getini("gilgrid")) and not _is_off(options)
+
+
+def _has_workers(options: Any) -> bool:
+    """Whether pytest-xdist is to distribute the tests."""
+    return bool(getattr(options, "numprocesses", None) or getattr(options, "tx", None))
+
+
+def _is_worker() -> bool:
+    # That pytest says so itself comes later. A pytest that a worker's test starts has not its threads.
+    return "PYTEST_XDIST_WORKER" in os.environ and bool(_other_threads())
+
+
+def _other_threads() -> list[int]:
+    """Those of this process that Python knows, and others."""
+    return [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
 
 
 def _is_off(options: Any) -> bool:

@@ -32,6 +32,7 @@ class Lookout:
         self._prover: Prover | None = None
         self._look_anyway = 0.0
         self.command = 0  # its pid
+        self.bystanders: frozenset[int] = frozenset()
 
     @property
     def looks(self) -> int:
@@ -73,5 +74,5 @@ class Lookout:
 
             if self._packages:
                 sys.path.append(os.fsdecode(self._packages))
-            self._prover = Prover(self._sampler, self.command, self._on_suspicion)
+            self._prover = Prover(self._sampler, self.command, self._on_suspicion, self.bystanders)
         return self._prover

@@ -8,7 +8,6 @@ import time
 from typing import NamedTuple
 
 _LAYOUT = struct.Struct("=iiiddd")
-_SIZE = mmap.PAGESIZE
 _FOREVER = float("inf")
 
 
@@ -30,8 +29,11 @@ class Mark(NamedTuple):
 class Marks:
     """The memory. A fork shares it; another process opens it by the file that it is made with."""
 
+    SIZE = mmap.PAGESIZE
+    """Of that file."""
+
     def __init__(self, file: int = -1) -> None:
-        self._memory = mmap.mmap(file, _SIZE)
+        self._memory = mmap.mmap(file, self.SIZE)
 
     def set(
         self, stage: int, item: int = 0, phase: int = 0, until: float = _FOREVER, limit_s: float = 0.0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gilgrid.guard.observe.sample import Sampler
-    from gilgrid.guard.proof.picture import Picture
+    from gilgrid.guard.proof.picture import Picture, Thread
     from gilgrid.guard.proof.stack import Stack
     from gilgrid.guard.proof.waits import Stacks, Wait
 
@@ -52,14 +52,22 @@ class Prover:
 
     Call `look` after each sample that says it is worth one. `looks` and `stops` are how often it has tried
     to prove something, and stopped a process for that. `on_suspicion` is called before it takes stacks, which
-    may come to nothing.
+    may come to nothing. `bystanders` are threads that are known to release nothing while they wait for what
+    they are told from outside, as those of a test runner.
     """
 
-    def __init__(self, sampler: Sampler, root: int, on_suspicion: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        sampler: Sampler,
+        root: int,
+        on_suspicion: Callable[[], None] | None = None,
+        bystanders: frozenset[int] = frozenset(),
+    ) -> None:
         self.looks = self.stops = 0
         self._sampler = sampler
         self._root = root
         self._on_suspicion = on_suspicion or (lambda: None)
+        self._bystanders = bystanders
         # What gilgrid itself holds open, and so gave to the command, is held outside the tree.
         self._outside = frozenset(target for _, target in links(os.getpid()))
         self._refused = ""
@@ -140,7 +148,7 @@ class Prover:
         self._gil_waiters |= {
             t.tid for _, t in picture.threads() if t.call and t.call.futex and t.call.futex.gil
         }
-        return picture
+        return _without(picture, self._bystanders) if self._bystanders else picture
 
     def _examine_stacks(self, before: Picture, suspects: list[int]) -> Evidence | None:
         self._on_suspicion()
@@ -208,6 +216,19 @@ def _solved(picture: Picture, told: Stacks) -> tuple[Picture, dict[int, Wait], f
     picture = verified(picture, dead(waits(picture, told)))
     precise = waits(picture, told)
     return picture, precise, dead(precise)
+
+
+def _without(picture: Picture, bystanders: frozenset[int]) -> Picture:
+    """The picture without those of these threads that wait to be told something."""
+
+    def stays(thread: Thread) -> bool:
+        return thread.tid not in bystanders or thread.call is None or not thread.call.reads
+
+    processes = {
+        pid: replace(process, threads=tuple(filter(stays, process.threads)))
+        for pid, process in picture.processes.items()
+    }
+    return replace(picture, processes=processes)
 
 
 def _worth_a_stop(picture: Picture, plain: dict[int, Wait]) -> Iterator[int]:

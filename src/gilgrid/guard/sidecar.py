@@ -30,9 +30,10 @@ class Hang:
 class Sidecar:
     """Call `look` again after `patience_s`. Where nothing takes long it costs 10 microseconds each time."""
 
-    def __init__(self, pid: int, marks: Marks) -> None:
+    def __init__(self, pid: int, marks: Marks, bystanders: frozenset[int] = frozenset()) -> None:
         self._pid = pid
         self._marks = marks
+        self._bystanders = bystanders
         self._lookout: Lookout | None = None
         self._at: Mark | None = None
         self._next = 0.0
@@ -75,4 +76,5 @@ class Sidecar:
 
             self._lookout = Lookout(Sampler(self._pid, included=True))
             self._lookout.command = self._pid
+            self._lookout.bystanders = self._bystanders
         return self._lookout

@@ -168,6 +168,30 @@ def end_session(leader: int, since: int) -> None:
     _end(members, left, lambda: time.sleep(_PAUSE_S))
 
 
+def end_descendants(pid: int) -> None:
+    """End a process that is no child of this one, and all that descend from it, but this process.
+
+    It misses whoever had lost its parent before.
+    """
+    known: dict[int, tuple[int, int]] = {}
+    us = os.getpid()
+
+    def members() -> list[Process]:
+        found = []
+        for process in sorted(everyone(), key=lambda one: one.since):  # parents before their children
+            is_first = process.pid == pid and not known
+            belongs = is_first or known.get(process.pid) == process.identity or process.parent in known
+            if belongs and process.pid != us:
+                known[process.pid] = process.identity
+                found.append(process)
+        return found
+
+    def left() -> bool:
+        return not all(process.dead for process in members())
+
+    _end(members, left, lambda: time.sleep(_PAUSE_S))
+
+
 def _end(
     processes: Callable[[], list[Process]], left: Callable[[], bool], pause: Callable[[], None]
 ) -> list[Process]:

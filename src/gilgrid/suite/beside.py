@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pickle
 import select
 import signal
 import socket
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gilgrid.guard.marks import Marks
 from gilgrid.guard.sidecar import Sidecar
-from gilgrid.guard.tree import Tree
+from gilgrid.guard.tree import Tree, end_descendants, look
 from gilgrid.suite.journal import Found
 from gilgrid.suite.stages import Stage
 
 if TYPE_CHECKING:
-    from gilgrid.guard.marks import Mark, Marks
+    from gilgrid.guard.marks import Mark
     from gilgrid.guard.sidecar import Hang
 
 _HELD_BACK = {
@@ -28,7 +32,7 @@ _HELD_BACK = {
     signal.SIGALRM,
 }
 _MOST_BYTES = 1 << 20  # of what was captured, and of what faulthandler says
-_IS_AT_WORK = {Stage.STARTING, Stage.COLLECTING, Stage.TESTING, Stage.FINISHING}
+_IS_AT_WORK = {Stage.STARTING, Stage.COLLECTING, Stage.TESTING, Stage.BETWEEN, Stage.FINISHING}
 
 
 def keep(
@@ -39,7 +43,6 @@ def keep(
     tree = Tree()
     tree.root = suite
     sidecar = Sidecar(suite, marks)
-    captured = _Captured(files)
     poll = select.poll()
     poll.register(tree.changes, select.POLLIN)
     parent = _pidfd(first)
@@ -51,7 +54,7 @@ def keep(
         mark = marks.read()
         if tree.root_status is not None:
             code = os.waitstatus_to_exitcode(tree.root_status)
-            found = _ended_early(mark, code, captured, crash)
+            found = _ended_early(mark, code, _received(files), crash)
             if found:
                 tree.end()
             return mark, found, code
@@ -60,9 +63,40 @@ def keep(
             return mark, None, 0
         hang = sidecar.look()
         if hang is not None:
-            found = _hung(hang, captured)
+            found = _hung(hang, _received(files))
             tree.end()
             return hang.mark, found, -signal.SIGKILL
+
+
+def main() -> None:
+    """The same for a process that is not its child, whose arguments are those of ``workers.Worker``."""
+    _, _, pid, place, bystanders, *rest = sys.argv
+    shared, crash, *files = map(int, rest)
+    suite = int(pid)
+    for number in _HELD_BACK:
+        signal.signal(number, signal.SIG_IGN)
+    marks = Marks(shared)
+    sidecar = Sidecar(suite, marks, frozenset(json.loads(bystanders)))
+    end = _pidfd(suite)
+    found = None
+    process = look(suite)
+    controller = process.parent if process else 0
+    while found is None:
+        if select.select([end], [], [], sidecar.patience_s)[0]:
+            found = _ended_early(marks.read(), None, files, crash)
+            break
+        process = look(suite)
+        if process and process.parent != controller:  # nobody is left to hear of it
+            end_descendants(suite)
+            return
+        hang = sidecar.look()
+        if hang is not None:
+            found = _hung(hang, files)
+            end_descendants(suite)
+    draft = f"{place}.draft"
+    with open(draft, "wb") as file:  # noqa: PTH123 - pathlib costs 15 ms to import
+        pickle.dump(found, file, 5)
+    os.rename(draft, place)  # noqa: PTH104 - as above
 
 
 def _pidfd(pid: int) -> int:
@@ -72,24 +106,12 @@ def _pidfd(pid: int) -> int:
         return -1  # Linux before 5.3
 
 
-class _Captured:
+def _received(files: socket.socket) -> list[int]:
     """The files that pytest captures into, as the suite has sent them; they outlive it."""
-
-    def __init__(self, files: socket.socket) -> None:
-        self._socket = files
-
-    def read(self) -> tuple[str, str]:
-        """What is in them: stdout and stderr since the last report."""
-        try:
-            _, files, _, _ = socket.recv_fds(self._socket, 16, 2, socket.MSG_DONTWAIT)
-        except OSError:
-            return "", ""
-        texts = []
-        for file in files:
-            texts.append(_text(file))
-            os.close(file)
-        out, err = (*texts, "", "")[:2]
-        return out, err
+    try:
+        return socket.recv_fds(files, 16, 2, socket.MSG_DONTWAIT)[1]
+    except OSError:
+        return []
 
 
 def _text(file: int) -> str:
@@ -100,13 +122,13 @@ def _text(file: int) -> str:
     return ""
 
 
-def _hung(hang: Hang, captured: _Captured) -> Found:
+def _hung(hang: Hang, captured: list[int]) -> Found:
     from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need them
     from gilgrid.report import hang as report  # noqa: PLC0415
 
     mark = hang.mark
     verdict = Verdict.DEADLOCK if hang.evidence.is_proof else Verdict.TIMEOUT
-    out, err = captured.read()
+    out, err = [*map(_text, captured), "", ""][:2]
     reason = report.sentence(hang.evidence)
     if verdict is Verdict.TIMEOUT:
         told = reason if hang.evidence.cause else "no deadlock is proven"
@@ -125,15 +147,19 @@ def _hung(hang: Hang, captured: _Captured) -> Found:
     )
 
 
-def _ended_early(mark: Mark, code: int, captured: _Captured, crash: int) -> Found | None:
+def _ended_early(mark: Mark, code: int | None, captured: list[int], crash: int) -> Found | None:
     """Where the process ended while it was at work, and pytest has not said how the session went."""
     if mark.stage not in _IS_AT_WORK:
         return None
-    if code < 0:
+    if code is None:
+        is_told = bool(_text(crash))
+        verdict = "crash" if is_told else "failed"
+        reason = "killed by a signal" if is_told else "the process has ended, by SIGKILL or by os._exit"
+    elif code < 0:
         verdict, reason = "crash", f"killed by {signal.Signals(-code).name}"
     else:
         verdict, reason = "failed", f"the process exited with code {code}, and pytest with it"
-    out, err = captured.read()
+    out, err = [*map(_text, captured), "", ""][:2]
     return Found(
         stage=mark.stage,
         item=mark.item,

@@ -1,4 +1,4 @@
-"""Within the process that runs tests: it marks what it is at, keeps what has ended, and tells what was found.
+"""Within the process that runs tests, or the rest of them: keeps what has ended, tells what was found.
 
 Of a run that goes on after a hang it has pytest take in what has ended, in the order in which that did and
 without a word: pytest's reports, the exit code and what other plugins make of them are those of one run.
@@ -6,17 +6,15 @@ without a word: pytest's reports, the exit code and what other plugins make of t
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import pickle
 import socket
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilgrid.suite.deadlines import MARKER, Deadline, Deadlines
+from gilgrid.suite.marking import Marking, captured
 from gilgrid.suite.stages import Stage
 from gilgrid.suite.told import as_reports, collect_report
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from gilgrid.suite.journal import Found
     from gilgrid.suite.outer import Generation
 
-_SETUP, _CALL, _TEARDOWN = range(3)
-_FOREVER = float("inf")
 _CLOCKS = (
     ("terminalreporter", ("_session_start", "_sessionstarttime")),
     ("junitxml", ("suite_start", "suite_start_time")),
@@ -35,23 +31,14 @@ _CLOCKS = (
 """Of which plugins what attributes say when the session began, by pytest's version."""
 
 
-class Inside:
+class Inside(Marking):
     """Hooks of pytest."""
 
     def __init__(self, generation: Generation) -> None:
-        self._marks = generation.marks
+        super().__init__(generation.marks, generation.crash)
         self._journal = generation.journal
         self._files = generation.files
-        self._crash = generation.crash
         self._past = generation.journal.past()
-        self._pid = os.getpid()
-        self._items: list[pytest.Item] = []
-        self._places: dict[pytest.Item, int] = {}
-        self._at = 0
-        self._phase = _SETUP
-        self._deadlines: Deadlines | None = None
-        self._deadline = Deadline(None, func_only=False)
-        self._until = _FOREVER
         self._silence: _Silence | None = None
         self._takes_in = False
 
@@ -61,12 +48,10 @@ class Inside:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """All of pytest's own is there by now."""
-        config.addinivalue_line("markers", MARKER)
-        self._deadlines = Deadlines(config)
-        if faulthandler.is_enabled():
-            faulthandler.enable(file=self._crash)
-        self._send_captured(config)
+        """Tell the sidecar what is captured where; what has been said before is not said again."""
+        super().pytest_configure(config)
+        if files := captured(config):
+            socket.send_fds(self._files, [b"captured"], files)
         if not self._is_first:
             self._silence = _Silence(config)
 
@@ -78,18 +63,15 @@ class Inside:
         else:
             _set_clocks(session.config, self._past.clocks)
 
-    # Collecting
-
     @pytest.hookimpl(tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
-        """Say what is collected; what hung or crashed in that is a failure of its own."""
-        found = next((one for one in self._past.found if one.collecting == collector.nodeid), None)
-        if found is not None and found.stage == Stage.COLLECTING:
-            return collect_report(collector, found)
-        if self._is_ours:
+        """What hung or crashed while it was collected is a failure of its own."""
+        for found in self._past.found:
+            if found.stage == Stage.COLLECTING and found.collecting == collector.nodeid:
+                return collect_report(collector, found)
+        if self.is_ours:
             self._journal.write("collecting", collector.nodeid)
-            self._marks.set(Stage.COLLECTING)
-        return None
+        return super().pytest_make_collect_report(collector)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -98,83 +80,33 @@ class Inside:
             self._journal.write("order", [item.nodeid for item in session.items])
         else:
             session.items[:] = _in_order(session.items, self._past.order)
-        self._items = session.items
-        self._places = {item: place for place, item in enumerate(session.items)}
-        self._marks.set(Stage.FINISHING)
-
-    # Testing
+        super().pytest_collection_finish(session)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Take in what has ended, and mark what begins."""
+        """Take in what has ended."""
         place = self._places.get(item, -1)
-        found = self._found_in(place)
-        if found is not None or place in self._past.reports:
-            self._take_in(item, place, found)
-            return True
-        self._speak()
-        if self._is_ours and self._deadlines is not None:
-            self._at, self._phase = place, _SETUP
-            self._deadline = self._deadlines.of(item)
-            has_limit = self._deadline.seconds and not self._deadline.func_only
-            self._until = time.monotonic() + (self._deadline.seconds or 0.0) if has_limit else _FOREVER
-            self._marks.set(Stage.TESTING, place, _SETUP, self._until, self._deadline.seconds or 0.0)
-        return None
+        found = next(
+            (one for one in self._past.found if one.stage == Stage.TESTING and one.item == place), None
+        )
+        if found is None and place not in self._past.reports:
+            self._speak()
+            return super().pytest_runtest_protocol(item)
+        self._take_in(item, place, found)
+        return True
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep it, once everybody else has heard it; the next phase begins."""
-        if self._takes_in or not self._is_ours:
-            return
-        self._keep(report)
-        if type(report) is pytest.TestReport:  # a subtest has reports of its own
-            until = self._until
-            self._phase = _CALL if report.when == "setup" and report.passed else _TEARDOWN
-            if self._phase == _CALL and self._deadline.func_only and self._deadline.seconds:
-                until = time.monotonic() + self._deadline.seconds
-            self._marks.set(Stage.TESTING, self._at, self._phase, until, self._deadline.seconds or 0.0)
-
-    @pytest.hookimpl(tryfirst=True, optionalhook=True)
-    def pytest_timeout_set_timer(self, item: pytest.Item) -> bool:
-        """What pytest-timeout would do from within, is done from beside."""
-        del item
-        return True
-
-    def pytest_enter_pdb(self) -> None:
-        """Whoever debugs has time."""
-        self._marks.set(Stage.NOWHERE)
-
-    def pytest_leave_pdb(self) -> None:
-        """The test goes on, without a deadline."""
-        self._until = _FOREVER
-        self._marks.set(Stage.TESTING, self._at, self._phase)
-
-    # Ending
+        """Keep it, once everybody else has heard it."""
+        if not self._takes_in and self.is_ours:
+            self._keep(report)
+            super().pytest_runtest_logreport(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
-        """All tests are over."""
+        """There may be no test left to run."""
         self._speak()
-        if self._is_ours:
-            self._marks.set(Stage.FINISHING)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self) -> None:
-        """Pytest has said how it went."""
-        if self._is_ours:
-            self._marks.set(Stage.ENDING)
-
-    # How
-
-    @property
-    def _is_ours(self) -> bool:
-        """Not so in a process that a test has forked, and that goes on as pytest would."""
-        return os.getpid() == self._pid
-
-    def _found_in(self, place: int) -> Found | None:
-        return next(
-            (one for one in self._past.found if one.stage == Stage.TESTING and one.item == place), None
-        )
+        super().pytest_sessionfinish()
 
     def _keep(self, report: pytest.TestReport) -> None:
         try:
@@ -214,13 +146,6 @@ class Inside:
         if self._silence is not None:
             self._silence.end()
             self._silence = None
-
-    def _send_captured(self, config: pytest.Config) -> None:
-        manager = config.pluginmanager.get_plugin("capturemanager")
-        capture = getattr(manager, "_global_capturing", None)
-        with suppress(AttributeError, OSError, ValueError):
-            files = [getattr(capture, name).tmpfile.fileno() for name in ("out", "err")]
-            socket.send_fds(self._files, [b"captured"], files)
 
 
 class _Silence:

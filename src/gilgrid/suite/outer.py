@@ -73,12 +73,13 @@ def take_over() -> Generation:
             _end_as(now)
 
 
-def can_take_over() -> str:
-    """Why it cannot be done here; empty where it can."""
-    threads = threading.active_count()
+def cannot_take_over() -> str:
+    """Why not, in a few words; empty where it can be done."""
     if sys.platform != "linux":
         return "it needs Linux"
-    return f"{threads} threads run in this process already" if threads > 1 else ""
+    # A fork has none of the other threads. Those of native libraries, as BLAS has, start again when needed.
+    threads = threading.active_count()
+    return f"{threads} threads run in this process before its tests do" if threads > 1 else ""
 
 
 def _run(journal: Journal, blocked: Any) -> Generation | _End:

@@ -14,8 +14,10 @@ class Stage(IntEnum):
     """Of what, the journal says."""
     TESTING = 3
     """A test, by its place in the order of all of them, in a phase."""
-    FINISHING = 4
-    ENDING = 5
+    BETWEEN = 4
+    """Two tests, or before the first."""
+    FINISHING = 5
+    ENDING = 6
     """After pytest, while the interpreter ends."""
 
     @property
@@ -29,6 +31,7 @@ _NAMES = {
     Stage.STARTING: "starting",
     Stage.COLLECTING: "collecting",
     Stage.TESTING: "testing",
+    Stage.BETWEEN: "between two tests",
     Stage.FINISHING: "finishing the session",
     Stage.ENDING: "at its exit",
 }

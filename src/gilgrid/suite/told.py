@@ -21,11 +21,6 @@ def as_reports(item: pytest.Item, found: Found) -> Iterator[pytest.TestReport]:
     """The report of the phase that did not end, and of the teardown, where that never came."""
     when = cast("Literal['setup', 'call', 'teardown']", PHASES[found.phase])
     now = time.time()
-    sections = [
-        (f"Captured {name} {when}", text)
-        for name, text in (("stdout", found.out), ("stderr", found.err))
-        if text
-    ]
     common: dict[str, Any] = {
         "nodeid": item.nodeid,
         "location": item.location,
@@ -36,7 +31,7 @@ def as_reports(item: pytest.Item, found: Found) -> Iterator[pytest.TestReport]:
         outcome="failed",
         longrepr=failure(found, *_place(item)),
         when=when,
-        sections=sections,
+        sections=sections(found),
         duration=found.seconds,
         start=now - found.seconds,
         stop=now,
@@ -46,6 +41,12 @@ def as_reports(item: pytest.Item, found: Found) -> Iterator[pytest.TestReport]:
         yield pytest.TestReport(
             outcome="passed", longrepr=None, when="teardown", start=now, stop=now, **common
         )
+
+
+def sections(found: Found) -> list[tuple[str, str]]:
+    """What it had printed in the phase that did not end."""
+    streams = (("stdout", found.out), ("stderr", found.err))
+    return [(f"Captured {name} {PHASES[found.phase]}", text) for name, text in streams if text]
 
 
 def collect_report(collector: pytest.Collector, found: Found) -> pytest.CollectReport:
