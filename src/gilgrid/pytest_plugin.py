@@ -14,8 +14,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_threads_of_worker: list[int] = []
-"""What pytest-xdist runs beside the tests, which release nothing that a test waits for."""
+_NAME = "gilgrid-suite"
+_watched = pytest.StashKey[list[int]]()
+"""Of a process with pytest-xdist: the threads that it had before any conftest, which are xdist's own."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,61 +33,57 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
-    """Before any conftest is imported, and anything captured."""
+    """Before any conftest is imported, anything captured, and coverage measured."""
     options = early_config.known_args_namespace
-    if _is_worker():
-        _threads_of_worker[:] = _other_threads()
-    elif _is_on(early_config) and not _has_workers(options):
-        from gilgrid.suite import outer  # noqa: PLC0415 - see above
-
-        reason = outer.cannot_take_over()
-        if reason:
-            early_config.issue_config_time_warning(
-                pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2
-            )
+    if (options.gilgrid or early_config.getini("gilgrid")) and not _is_off(options):
+        threads = [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
+        # That it is a worker pytest says later. A pytest that a worker's test has started has no threads yet.
+        is_worker = "PYTEST_XDIST_WORKER" in os.environ and bool(threads)
+        if is_worker or getattr(options, "numprocesses", None) or getattr(options, "tx", None):
+            early_config.stash[_watched] = threads
+            if is_worker:
+                _keep_coverage(options)
         else:
-            generation = outer.take_over()
-            from gilgrid.suite.inside import Inside  # noqa: PLC0415 - in the process that runs tests alone
-
-            early_config.pluginmanager.register(Inside(generation), "gilgrid-inside")
+            _take_over(early_config, options)
     yield
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """With pytest-xdist, each worker is watched on its own."""
-    if _is_on(config) and (_has_workers(config.option) or hasattr(config, "workerinput")):
+    threads = config.stash.get(_watched, None)
+    if threads is not None:
         from gilgrid.suite import workers  # noqa: PLC0415 - see above
 
         if hasattr(config, "workerinput"):
-            plugin: object = workers.begin(config, _threads_of_worker)
+            workers.begin(config, threads)
         else:
-            plugin = workers.Controller()
-        if plugin is not None:
-            config.pluginmanager.register(plugin, "gilgrid-workers")
+            config.pluginmanager.register(workers.Controller(), _NAME)
 
 
-def _is_on(config: pytest.Config) -> bool:
-    options = config.known_args_namespace
-    return bool(options.gilgrid or config.getini("gilgrid")) and not _is_off(options)
+def _take_over(config: pytest.Config, options: Any) -> None:
+    from gilgrid.suite import outer  # noqa: PLC0415 - see above
+
+    reason = outer.cannot_take_over()
+    if reason:
+        config.issue_config_time_warning(pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2)
+        return
+    generation = outer.take_over()
+    from gilgrid.suite.inside import Inside  # noqa: PLC0415 - in the process that runs tests alone
+
+    inside = Inside(generation)
+    config.pluginmanager.register(inside, _NAME)
+    if not inside.is_first:
+        _keep_coverage(options)
 
 
-def _has_workers(options: Any) -> bool:
-    """Whether pytest-xdist is to distribute the tests."""
-    return bool(getattr(options, "numprocesses", None) or getattr(options, "tx", None))
-
-
-def _is_worker() -> bool:
-    # That pytest says so itself comes later. A pytest that a worker's test starts has not its threads.
-    return "PYTEST_XDIST_WORKER" in os.environ and bool(_other_threads())
-
-
-def _other_threads() -> list[int]:
-    """Those of this process that Python knows, and others."""
-    return [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
+def _keep_coverage(options: Any) -> None:
+    # pytest-cov would erase what the process before, or another worker, has measured.
+    options.cov_append = True
 
 
 def _is_off(options: Any) -> bool:
     """Whether somebody is to talk with the tests, or nothing will be run."""
     talks = options.capture == "no" or options.usepdb or options.trace or sys.gettrace() is not None
-    return bool(talks or getattr(options, "help", False) or getattr(options, "version", 0))
+    says = getattr(options, "help", False) or getattr(options, "version", 0) or options.collectonly
+    return bool(talks or says or sys.platform != "linux")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import select
 import signal
 import socket
@@ -32,6 +33,7 @@ _HELD_BACK = {
     signal.SIGALRM,
 }
 _MOST_BYTES = 1 << 20  # of what was captured, and of what faulthandler says
+_FATAL = re.compile("^Fatal Python error: (.*)$", re.MULTILINE)
 _IS_AT_WORK = {Stage.STARTING, Stage.COLLECTING, Stage.TESTING, Stage.BETWEEN, Stage.FINISHING}
 
 
@@ -152,9 +154,9 @@ def _ended_early(mark: Mark, code: int | None, captured: list[int], crash: int) 
     if mark.stage not in _IS_AT_WORK:
         return None
     if code is None:
-        is_told = bool(_text(crash))
-        verdict = "crash" if is_told else "failed"
-        reason = "killed by a signal" if is_told else "the process has ended, by SIGKILL or by os._exit"
+        fatal = _FATAL.search(_text(crash))
+        verdict = "crash" if fatal else "failed"
+        reason = fatal[1] if fatal else "the process has ended, by SIGKILL or by os._exit"
     elif code < 0:
         verdict, reason = "crash", f"killed by {signal.Signals(-code).name}"
     else:

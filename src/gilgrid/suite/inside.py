@@ -43,7 +43,8 @@ class Inside(Marking):
         self._takes_in = False
 
     @property
-    def _is_first(self) -> bool:
+    def is_first(self) -> bool:
+        """Whether nothing was found yet."""
         return not self._past.found
 
     @pytest.hookimpl(trylast=True)
@@ -52,13 +53,13 @@ class Inside(Marking):
         super().pytest_configure(config)
         if files := captured(config):
             socket.send_fds(self._files, [b"captured"], files)
-        if not self._is_first:
+        if not self.is_first:
             self._silence = _Silence(config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         """It began when the first process did."""
-        if self._is_first:
+        if self.is_first:
             self._journal.write("clocks", _clocks(session.config))
         else:
             _set_clocks(session.config, self._past.clocks)

@@ -6,7 +6,7 @@ import faulthandler
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -32,6 +32,7 @@ class Marking:
         self._deadlines: Deadlines | None = None
         self._deadline = Deadline(None, func_only=False)
         self._until = _FOREVER
+        self._cov: Any = None
 
     @property
     def is_ours(self) -> bool:
@@ -50,6 +51,7 @@ class Marking:
         self._deadlines = Deadlines(config)
         if faulthandler.is_enabled():
             faulthandler.enable(file=self._crash)
+        self._cov = config.pluginmanager.get_plugin("_cov")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
@@ -88,6 +90,9 @@ class Marking:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
         """What comes now has no deadline: a worker may wait for its next test."""
+        controller = getattr(self._cov, "cov_controller", None)
+        if controller is not None and self.is_ours:
+            controller.cov.get_data()  # to its file: whatever the next test does, this is kept
         self.mark(Stage.BETWEEN)
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)

@@ -75,8 +75,6 @@ def take_over() -> Generation:
 
 def cannot_take_over() -> str:
     """Why not, in a few words; empty where it can be done."""
-    if sys.platform != "linux":
-        return "it needs Linux"
     # A fork has none of the other threads. Those of native libraries, as BLAS has, start again when needed.
     threads = threading.active_count()
     return f"{threads} threads run in this process before its tests do" if threads > 1 else ""

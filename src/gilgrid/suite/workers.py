@@ -63,6 +63,7 @@ class Controller:
         if found is not None and found.stage == Stage.TESTING:
             path, _, _ = report.nodeid.partition("::")
             report.longrepr = failure(found, path, 1)
+            report.location = (path, 0, report.nodeid.partition("::")[2].replace("::", "."))
             report.sections = sections(found)
             report.when = PHASES[found.phase]
             report.duration = found.seconds
@@ -110,13 +111,11 @@ class Worker(Marking):
         self._sidecar.wait()
 
 
-def begin(config: pytest.Config, bystanders: Sequence[int]) -> Worker | None:
-    """The hooks of a worker, where this is one whose controller asks for them.
-
-    `bystanders` are the threads that it had before any conftest was imported: xdist's own.
-    """
+def begin(config: pytest.Config, bystanders: Sequence[int]) -> None:
+    """Have this worker watched, where its controller asks for that. `bystanders` are xdist's own threads."""
     place = getattr(config, "workerinput", {}).get(_KEY)
-    return Worker(config, place, bystanders) if place else None
+    if place:
+        config.pluginmanager.register(Worker(config, place, bystanders), "gilgrid-suite")
 
 
 def _let_look(pid: int) -> None:
