@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gilgrid.suite.journal import Passed
 from gilgrid.suite.marking import Marking, captured
-from gilgrid.suite.stages import Stage
-from gilgrid.suite.told import as_reports, collect_report
+from gilgrid.suite.stages import PHASES, Stage
+from gilgrid.suite.told import as_reports, collect_report, passed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,7 @@ class Inside(Marking):
         self._past = generation.journal.past()
         self._silence: _Silence | None = None
         self._takes_in = False
+        self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 
     @property
     def is_first(self) -> bool:
@@ -110,6 +112,19 @@ class Inside(Marking):
         super().pytest_sessionfinish()
 
     def _keep(self, report: pytest.TestReport) -> None:
+        values = vars(report)
+        if (
+            report.outcome == "passed"
+            and not report.sections
+            and not report.user_properties
+            and len(values) == self._usual
+            and type(report) is pytest.TestReport
+        ):
+            phase = PHASES.index(report.when)
+            self._journal.write_passed(
+                self._at, Passed(phase, values.get("start", 0.0), values.get("stop", 0.0), report.duration)
+            )
+            return
         try:
             self._journal.write("report", self._at, report)
         except (pickle.PicklingError, TypeError, AttributeError):
@@ -124,7 +139,8 @@ class Inside(Marking):
         is_new = found is not None and found is self._past.found[-1]
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
         with self._taking_in():
-            for report in self._past.reports.get(place, []):
+            for one in self._past.reports.get(place, []):
+                report = passed(item, one) if isinstance(one, Passed) else one
                 hook.pytest_runtest_logreport(report=report)
         if is_new:
             self._speak()

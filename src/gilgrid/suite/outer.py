@@ -7,6 +7,7 @@ a process that is as fresh as the one before it was, and costs no second start o
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import pickle
 import resource
@@ -63,6 +64,7 @@ def take_over() -> Generation:
 
     The process that has called it ends as the last of them does.
     """
+    gc.freeze()  # else each look for garbage copies what the processes share: the modules of pytest
     journal = Journal()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     while True:

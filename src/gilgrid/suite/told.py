@@ -3,44 +3,49 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
+from gilgrid.suite.journal import Passed
 from gilgrid.suite.stages import PHASES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Literal
 
     from gilgrid.suite.journal import Found
 
 
 def as_reports(item: pytest.Item, found: Found) -> Iterator[pytest.TestReport]:
     """The report of the phase that did not end, and of the teardown, where that never came."""
-    when = cast("Literal['setup', 'call', 'teardown']", PHASES[found.phase])
     now = time.time()
-    common: dict[str, Any] = {
-        "nodeid": item.nodeid,
-        "location": item.location,
-        "keywords": dict.fromkeys(item.keywords, 1),
-        "user_properties": list(item.user_properties),
-    }
     yield pytest.TestReport(
         outcome="failed",
         longrepr=failure(found, *_place(item)),
-        when=when,
         sections=sections(found),
         duration=found.seconds,
-        start=now - found.seconds,
-        stop=now,
-        **common,
+        **_common(item, found.phase, now - found.seconds, now),
     )
-    if when != "teardown":
-        yield pytest.TestReport(
-            outcome="passed", longrepr=None, when="teardown", start=now, stop=now, **common
-        )
+    if found.phase != len(PHASES) - 1:
+        yield passed(item, Passed(len(PHASES) - 1, now, now, 0.0))
+
+
+def passed(item: pytest.Item, one: Passed) -> pytest.TestReport:
+    """The report that pytest made of a phase that passed."""
+    common = _common(item, one.phase, one.start, one.stop)
+    return pytest.TestReport(outcome="passed", longrepr=None, duration=one.duration, **common)
+
+
+def _common(item: pytest.Item, phase: int, start: float, stop: float) -> dict[str, Any]:
+    return {
+        "nodeid": item.nodeid,
+        "location": item.location,
+        "keywords": dict.fromkeys(item.keywords, 1),
+        "when": PHASES[phase],
+        "start": start,
+        "stop": stop,
+    }
 
 
 def sections(found: Found) -> list[tuple[str, str]]:
