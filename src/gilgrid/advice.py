@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gilgrid.evidence import Cause
+from gilgrid.since.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,12 +18,19 @@ from gilgrid.errors import ExitCode, GilgridError, MistakesError, WatchExit
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_LEAST_PYTHON = (3, 11)
 _FORMATS = ("table", "markdown", "json", "junit", "svg", "asv")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a mistake of the user's is a sentence, not a traceback."""
-    options = _options(arguments)
+    if sys.version_info[:2] < _LEAST_PYTHON:
+        _say("the command gilgrid needs Python 3.11; with this one, only pytest --gilgrid works")
+        return ExitCode.MISTAKE
+    return _run(_options(arguments))
+
+
+def _run(options: argparse.Namespace) -> int:
     gc.set_threshold(100_000)  # to look for garbage among thousands of records takes a fifth of the time
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,6 +21,7 @@ from gilgrid.guard.handover import Handover
 from gilgrid.guard.protocol import End
 from gilgrid.guard.relay import Relay
 from gilgrid.guard.supervisor import Supervisor
+from gilgrid.since.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

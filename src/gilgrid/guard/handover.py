@@ -115,7 +115,7 @@ def environment_now() -> dict[bytes, bytes]:
 
 def receive(handed: Message) -> None:
     """In the command's process, just before execve(2): take the place of gilgrid as it was started."""
-    for fd, copy in zip(_STANDARD, handed["standard"], strict=True):
+    for fd, copy in zip(_STANDARD, handed["standard"]):  # noqa: B905 - strict is of 3.10
         if copy is None:
             os.close(fd)
         else:

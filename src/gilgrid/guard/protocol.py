@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import json
 import os
-from enum import StrEnum
+
+from gilgrid.since.enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def frames(waiter: Waiter, width: int, indent: int) -> Iterator[Text]:
     names = [cell_len(name(stack[n].function)) for _, stack, shown in stacks for n in shown]
     column = min(max(names, default=0), room - int(_LEAST_PLACE * room))
     for kind, stack, shown in stacks:
-        for above, n in zip([-1, *shown], shown, strict=False):
+        for above, n in zip([-1, *shown], shown):  # noqa: B905 - strict is of 3.10
             if n > above + 1:
                 yield _left_out(n - above - 1, room, width)
             frame = stack[n]

@@ -15,7 +15,7 @@ from gilgrid.advice import ADVICE
 from gilgrid.model import Verdict
 from gilgrid.printable import line
 from gilgrid.report.frames import frames
-from gilgrid.report.terminal import STYLES
+from gilgrid.report.styles import STYLES
 from gilgrid.telling import UNNAMED, runs, sentence, waits_for_gil
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from rich.text import Text
 from gilgrid.model import Verdict
 from gilgrid.report.grid import label
 from gilgrid.report.progress import Progress
-from gilgrid.report.terminal import STYLES
+from gilgrid.report.styles import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from gilgrid.model import Verdict
 from gilgrid.report.grid import RUNS_WITH, Grid, grids
+from gilgrid.report.styles import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
     from gilgrid.expectations import Judged
     from gilgrid.matrix import Matrix
 
-STYLES = {
-    Verdict.OK: "green",
-    Verdict.WRONG: "magenta",
-    Verdict.FAILED: "magenta",
-    Verdict.CRASH: "bright_red",
-    Verdict.DEADLOCK: "red",
-    Verdict.TIMEOUT: "red",
-    Verdict.FLAKY: "yellow",
-    Verdict.BUILD_FAILED: "blue",
-    Verdict.UNAVAILABLE: "bright_black",
-    Verdict.ERROR: "reverse red",
-}
 _LOG_WIDTH = 400
 UNEXPECTED = "!"
 """Beside a verdict that is not the expected one: seen without colours too."""

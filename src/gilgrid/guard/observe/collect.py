@@ -11,7 +11,7 @@ import ctypes
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.observe.descriptors import Descriptors
@@ -21,6 +21,7 @@ from gilgrid.guard.observe.reader import Reader
 from gilgrid.guard.proof import calls
 from gilgrid.guard.proof.picture import Call, Picture, Process, Thread
 from gilgrid.guard.tree import look
+from gilgrid.since.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -92,7 +93,7 @@ def collect(
     again = [collector.looks() for collector in collectors]  # all of them before anything else is done
     steady = [
         collector.steady(process, tids, looks)
-        for collector, process, tids, looks in zip(collectors, processes, present, again, strict=True)
+        for collector, process, tids, looks in zip(collectors, processes, present, again)  # noqa: B905 - strict is of 3.10
         if process is not None
     ]
     processes_by_pid = {process.pid: process for process in _with_memories(steady)}

@@ -10,7 +10,6 @@ import os
 import struct
 from collections import namedtuple
 from contextlib import suppress
-from itertools import pairwise
 
 from gilgrid.guard.tree import folder
 
@@ -102,7 +101,7 @@ class Memory:
         if state < _LOWEST_ADDRESS or state % 8:
             return None
         words = self.words(state, f"={_THREAD_STATE_BYTES // 8}Q") or ()
-        for pthread, behind in pairwise(words):
+        for pthread, behind in zip(words, words[1:]):  # noqa: B905, RUF007 - pairwise is of 3.10
             if pthread < _LOWEST_ADDRESS or pthread % 8:
                 continue
             for offset in _TID_IN_PTHREAD:

@@ -124,7 +124,8 @@ class Reader:
         words = self._memory.words(arguments[0], "=" + "ihh" * min(count, _MOST_DESCRIPTORS))
         if words is None or count > _MOST_DESCRIPTORS:
             return (), ()
-        asked = [(fd, events) for fd, events in zip(words[::3], words[1::3], strict=True) if fd >= 0]
+        pairs = zip(words[::3], words[1::3])  # noqa: B905 - of one length; strict is of 3.10
+        asked = [(fd, events) for fd, events in pairs if fd >= 0]
         # Even with no event asked for, it ends when the other side has gone.
         writes = tuple(fd for fd, events in asked if events & _OUT)
         return tuple(fd for fd, events in asked if events & _IN or not events & _OUT), writes

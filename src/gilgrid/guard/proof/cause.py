@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Cause
 from gilgrid.guard.proof.stack import Stack, is_openmp_library
 from gilgrid.guard.proof.waits import Kind
+from gilgrid.since.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

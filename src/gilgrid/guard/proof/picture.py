@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from gilgrid.since.dataclasses import dataclass
+from gilgrid.since.enum import StrEnum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

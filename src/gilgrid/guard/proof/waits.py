@@ -6,14 +6,15 @@ The rules are in docs/how-a-deadlock-is-proven.md. What no rule knows is taken t
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.proof.calls import POLLS
 from gilgrid.guard.proof.picture import Channel, tids_of
 from gilgrid.guard.proof.stack import is_openmp_library
+from gilgrid.since.dataclasses import dataclass
+from gilgrid.since.enum import StrEnum
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
