@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = "gilgrid-suite"
-_watched = pytest.StashKey[list[int]]()
-"""Of a process with pytest-xdist: the threads that it had before any conftest, which are xdist's own."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,27 +36,14 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]
     if (options.gilgrid or early_config.getini("gilgrid")) and not _is_off(options):
         threads = [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
         # That it is a worker pytest says later. A pytest that a worker's test has started has no threads yet.
-        is_worker = "PYTEST_XDIST_WORKER" in os.environ and bool(threads)
-        if is_worker or getattr(options, "numprocesses", None) or getattr(options, "tx", None):
-            early_config.stash[_watched] = threads
-            if is_worker:
-                _keep_coverage(options)
+        if "GILGRID_WORKERS" in os.environ and threads:
+            from gilgrid.suite.workers import Worker  # noqa: PLC0415 - see above
+
+            early_config.pluginmanager.register(Worker(threads), _NAME)
+            _keep_coverage(options)
         else:
             _take_over(early_config, options)
     yield
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_configure(config: pytest.Config) -> None:
-    """With pytest-xdist, each worker is watched on its own."""
-    threads = config.stash.get(_watched, None)
-    if threads is not None:
-        from gilgrid.suite import workers  # noqa: PLC0415 - see above
-
-        if hasattr(config, "workerinput"):
-            workers.begin(config, threads)
-        else:
-            config.pluginmanager.register(workers.Controller(), _NAME)
 
 
 def _take_over(config: pytest.Config, options: Any) -> None:
@@ -69,6 +54,11 @@ def _take_over(config: pytest.Config, options: Any) -> None:
         config.issue_config_time_warning(pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2)
         return
     generation = outer.take_over()
+    if getattr(options, "numprocesses", None) or getattr(options, "tx", None):
+        from gilgrid.suite.workers import Controller  # noqa: PLC0415 - in the process that has workers alone
+
+        config.pluginmanager.register(Controller(generation.marks), _NAME)
+        return
     from gilgrid.suite.inside import Inside  # noqa: PLC0415 - in the process that runs tests alone
 
     inside = Inside(generation)

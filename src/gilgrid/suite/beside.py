@@ -44,6 +44,7 @@ def keep(
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # see `outer`: what comes here has come to all
     tree = Tree()
     tree.root = suite
+    files.settimeout(0)  # recv_fds takes flags, and leaves them out
     sidecar = Sidecar(suite, marks)
     poll = select.poll()
     poll.register(tree.changes, select.POLLIN)
@@ -73,7 +74,9 @@ def keep(
 def main() -> None:
     """The same for a process that is not its child, whose arguments are those of ``workers.Worker``."""
     _, _, pid, place, bystanders, *rest = sys.argv
-    shared, crash, *files = map(int, rest)
+    shared, crash, socket_fd = map(int, rest)
+    files = socket.socket(fileno=socket_fd)
+    files.settimeout(0)
     suite = int(pid)
     for number in _HELD_BACK:
         signal.signal(number, signal.SIG_IGN)
@@ -85,7 +88,7 @@ def main() -> None:
     controller = process.parent if process else 0
     while found is None:
         if select.select([end], [], [], sidecar.patience_s)[0]:
-            found = _ended_early(marks.read(), None, files, crash)
+            found = _ended_early(marks.read(), None, _received(files), crash)
             break
         process = look(suite)
         if process and process.parent != controller:  # nobody is left to hear of it
@@ -93,7 +96,7 @@ def main() -> None:
             return
         hang = sidecar.look()
         if hang is not None:
-            found = _hung(hang, files)
+            found = _hung(hang, _received(files))
             end_descendants(suite)
     draft = f"{place}.draft"
     with open(draft, "wb") as file:  # noqa: PTH123 - pathlib costs 15 ms to import
@@ -111,7 +114,7 @@ def _pidfd(pid: int) -> int:
 def _received(files: socket.socket) -> list[int]:
     """The files that pytest captures into, as the suite has sent them; they outlive it."""
     try:
-        return socket.recv_fds(files, 16, 2, socket.MSG_DONTWAIT)[1]
+        return socket.recv_fds(files, 16, 2)[1]
     except OSError:
         return []
 

@@ -101,9 +101,9 @@ class Inside(Marking):
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep it, once everybody else has heard it."""
-        if not self._takes_in and self.is_ours:
-            self._keep(report)
+        if not self._takes_in:
             super().pytest_runtest_logreport(report)
+            self._keep(report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

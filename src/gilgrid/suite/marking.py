@@ -36,7 +36,7 @@ class Marking:
 
     @property
     def is_ours(self) -> bool:
-        """Not so in a process that a test has forked, and that goes on as pytest would."""
+        """Not so in a process that a test has forked."""
         return os.getpid() == self._pid
 
     def mark(self, stage: Stage) -> None:
@@ -51,6 +51,7 @@ class Marking:
         self._deadlines = Deadlines(config)
         if faulthandler.is_enabled():
             faulthandler.enable(file=self._crash)
+        config.pluginmanager.register(_Forks(), "gilgrid-forks")
         self._cov = config.pluginmanager.get_plugin("_cov")
 
     @pytest.hookimpl(tryfirst=True)
@@ -80,7 +81,7 @@ class Marking:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """The next phase begins."""
-        if type(report) is pytest.TestReport and self.is_ours:  # a subtest has reports of its own
+        if type(report) is pytest.TestReport:  # a subtest has reports of its own
             until = self._until
             phase = _CALL if report.when == "setup" and report.passed else _TEARDOWN
             if phase == _CALL and self._deadline.func_only and self._deadline.seconds:
@@ -120,6 +121,23 @@ class Marking:
     def pytest_unconfigure(self) -> None:
         """Pytest has said how it went."""
         self.mark(Stage.ENDING)
+
+
+class _Forks:
+    """Ends a process that a test has forked, and that would run all tests after that one a second time."""
+
+    def __init__(self) -> None:
+        self._pid = os.getpid()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Before anybody else hears it: the terminal, or xdist."""
+        if os.getpid() != self._pid:
+            text = (
+                f"\n{report.nodeid} has forked, and its child came back as if it were pytest: it is ended\n"
+            )
+            os.write(2, f"{text}{report.longreprtext}\n".encode(errors="backslashreplace"))
+            os._exit(1)
 
 
 def captured(config: pytest.Config) -> list[int]:

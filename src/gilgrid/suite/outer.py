@@ -189,7 +189,7 @@ def _goes_on(journal: Journal, end: _End) -> bool:
     known = {(one.stage, one.item, one.phase, one.collecting) for one in before.found}
     if found.stage not in {Stage.TESTING, Stage.COLLECTING} or place in known:
         where = f"{Stage(found.stage).name_for_people} {found.collecting}".rstrip()
-        sys.stderr.write(f"gilgrid: {found.verdict} while {where}: {found.reason}\n\n{found.told}\n")
+        sys.stderr.write(f"\ngilgrid: {found.verdict} while {where}: {found.reason}\n\n{found.told}\n")
         sys.stderr.flush()
         return False
     journal.write("found", found)

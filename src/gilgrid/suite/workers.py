@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from gilgrid.suite.journal import Found
 
-_KEY = "gilgrid"
+_FOLDER = "GILGRID_WORKERS"
+"""The environment variable that names the folder in which sidecars say what they have found."""
 _START = """import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from gilgrid.suite.beside import main
@@ -36,25 +38,31 @@ _PR_SET_PTRACER = 0x59616D61  # linux/prctl.h
 
 
 class Controller:
-    """Hooks of the process that has the workers."""
+    """Hooks of the process that has the workers, which is judged but for while it waits for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Marks) -> None:
+        self._marks = marks
         self._folder = Path(tempfile.mkdtemp(prefix="gilgrid-"))
+        os.environ[_FOLDER] = str(self._folder)  # for the workers
 
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_configure_node(self, node: Any) -> None:
-        """Tell a worker where to leave what is found of it."""
-        node.workerinput[_KEY] = str(self._folder / node.gateway.id)
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """From here on it waits."""
+        self._marks.set(Stage.NOWHERE)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """All workers are done."""
+        self._marks.set(Stage.FINISHING)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """A worker that hangs anywhere but in a test would hang again."""
+        """A worker that hangs anywhere but in a test would do so again, however often xdist replaces it."""
         found = self._found(node) if error else None
         if found is not None and found.stage != Stage.TESTING:
-            where = f"{Stage(found.stage).name_for_people} {found.collecting}".rstrip()
-            reporter = node.config.pluginmanager.get_plugin("terminalreporter")
-            if reporter is not None:
-                reporter.write_line(f"gilgrid: {found.verdict} while {where}: {found.reason}\n\n{found.told}")
+            where = Stage(found.stage).name_for_people
+            sentence = f"gilgrid: {found.verdict} while {where}: {found.reason}"
+            pytest.exit(f"{sentence}\n\n{found.told}", returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: Any) -> None:
@@ -70,6 +78,8 @@ class Controller:
 
     def pytest_unconfigure(self) -> None:
         """Nothing is left."""
+        self._marks.set(Stage.ENDING)
+        os.environ.pop(_FOLDER, None)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _found(self, node: Any) -> Found | None:
@@ -84,15 +94,17 @@ class Controller:
 
 
 class Worker(Marking):
-    """Hooks of a worker, whose sidecar runs beside it."""
+    """Hooks of a worker, whose sidecar runs beside it; `bystanders` are threads of xdist's own."""
 
-    def __init__(self, config: pytest.Config, place: str, bystanders: Sequence[int]) -> None:
+    def __init__(self, bystanders: Sequence[int]) -> None:
         shared = os.memfd_create("gilgrid-marks", os.MFD_CLOEXEC)
         crash = os.memfd_create("gilgrid-crash", os.MFD_CLOEXEC)
         os.ftruncate(shared, Marks.SIZE)
         super().__init__(Marks(shared), crash)
         self.mark(Stage.STARTING)
-        files = [shared, crash, *captured(config)]
+        self._files, theirs = socket.socketpair()
+        files = [shared, crash, theirs.fileno()]
+        place = os.path.join(os.environ[_FOLDER], os.environ["PYTEST_XDIST_WORKER"])  # noqa: PTH118
         folders = [os.path.abspath(folder) for folder in sys.path if folder]  # noqa: PTH100 - a .zip as well
         words = [json.dumps(folders), str(os.getpid()), place, json.dumps(bystanders), *map(str, files)]
         self._sidecar = subprocess.Popen(
@@ -102,20 +114,21 @@ class Worker(Marking):
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+        theirs.close()
         _let_look(self._sidecar.pid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Tell the sidecar what is captured where."""
+        super().pytest_configure(config)
+        if files := captured(config):
+            socket.send_fds(self._files, [b"captured"], files)
 
     def pytest_unconfigure(self) -> None:
         """Nothing is judged any more: xdist ends its workers as it likes."""
         self.mark(Stage.NOWHERE)
         self._sidecar.kill()
         self._sidecar.wait()
-
-
-def begin(config: pytest.Config, bystanders: Sequence[int]) -> None:
-    """Have this worker watched, where its controller asks for that. `bystanders` are xdist's own threads."""
-    place = getattr(config, "workerinput", {}).get(_KEY)
-    if place:
-        config.pluginmanager.register(Worker(config, place, bystanders), "gilgrid-suite")
 
 
 def _let_look(pid: int) -> None:
