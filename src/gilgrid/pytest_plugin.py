@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAME = "gilgrid-suite"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Its own, and those of pytest-timeout where that is not installed."""
     group = parser.getgroup("gilgrid")
     group.addoption(
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("gilgrid", "whether --gilgrid is on by default", type="bool", default=False)
     from gilgrid.suite.deadlines import add_options  # noqa: PLC0415
 
-    add_options(parser)
+    add_options(parser, pluginmanager)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

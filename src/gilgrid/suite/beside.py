@@ -8,7 +8,6 @@ import pickle
 import re
 import select
 import signal
-import socket
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -34,30 +33,34 @@ _HELD_BACK = {
 }
 _MOST_BYTES = 1 << 20  # of what was captured, and of what faulthandler says
 _FATAL = re.compile("^Fatal Python error: (.*)$", re.MULTILINE)
+_RUNS = {Stage.COLLECTING, Stage.TESTING}
+"""Where no exit is pytest's own."""
 _IS_AT_WORK = {Stage.STARTING, Stage.COLLECTING, Stage.TESTING, Stage.BETWEEN, Stage.FINISHING}
 
 
-def keep(
-    suite: int, first: int, marks: Marks, files: socket.socket, crash: int
-) -> tuple[Mark, Found | None, int]:
+def keep(suite: int, first: int, marks: Marks, named: int, crash: int) -> tuple[Mark, Found | None, int]:
     """Until the suite, a child of this process, has ended: what it was at, how that ended, and its code."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # see `outer`: what comes here has come to all
     tree = Tree()
     tree.root = suite
-    files.settimeout(0)  # recv_fds takes flags, and leaves them out
     sidecar = Sidecar(suite, marks)
+    captured = _Captured(suite, named)
     poll = select.poll()
     poll.register(tree.changes, select.POLLIN)
+    poll.register(named, select.POLLIN)
     parent = _pidfd(first)
     if parent >= 0:
         poll.register(parent, select.POLLIN)
     while True:
         ready = [fd for fd, _ in poll.poll(1000 * sidecar.patience_s + 1)]
+        if named in ready:
+            poll.unregister(named)
+            captured.open()
         tree.reap()
         mark = marks.read()
         if tree.root_status is not None:
             code = os.waitstatus_to_exitcode(tree.root_status)
-            found = _ended_early(mark, code, _received(files), crash)
+            found = _ended_early(mark, code, captured, crash)
             if found:
                 tree.end()
             return mark, found, code
@@ -66,7 +69,7 @@ def keep(
             return mark, None, 0
         hang = sidecar.look()
         if hang is not None:
-            found = _hung(hang, _received(files))
+            found = _hung(hang, captured)
             tree.end()
             return hang.mark, found, -signal.SIGKILL
 
@@ -74,21 +77,25 @@ def keep(
 def main() -> None:
     """The same for a process that is not its child, whose arguments are those of ``workers.Worker``."""
     _, _, pid, place, bystanders, *rest = sys.argv
-    shared, crash, socket_fd = map(int, rest)
-    files = socket.socket(fileno=socket_fd)
-    files.settimeout(0)
+    shared, crash, named = map(int, rest)
     suite = int(pid)
+    captured = _Captured(suite, named)
     for number in _HELD_BACK:
         signal.signal(number, signal.SIG_IGN)
     marks = Marks(shared)
     sidecar = Sidecar(suite, marks, frozenset(json.loads(bystanders)))
     end = _pidfd(suite)
+    waited_for = [end, named]
     found = None
     process = look(suite)
     controller = process.parent if process else 0
     while found is None:
-        if select.select([end], [], [], sidecar.patience_s)[0]:
-            found = _ended_early(marks.read(), None, _received(files), crash)
+        ready = select.select(waited_for, [], [], sidecar.patience_s)[0]
+        if named in ready:
+            waited_for.remove(named)
+            captured.open()
+        if end in ready:
+            found = _ended_early(marks.read(), None, captured, crash)
             break
         process = look(suite)
         if process and process.parent != controller:  # nobody is left to hear of it
@@ -96,7 +103,7 @@ def main() -> None:
             return
         hang = sidecar.look()
         if hang is not None:
-            found = _hung(hang, _received(files))
+            found = _hung(hang, captured)
             end_descendants(suite)
     draft = f"{place}.draft"
     with open(draft, "wb") as file:  # noqa: PTH123 - pathlib costs 15 ms to import
@@ -111,12 +118,25 @@ def _pidfd(pid: int) -> int:
         return -1  # Linux before 5.3
 
 
-def _received(files: socket.socket) -> list[int]:
-    """The files that pytest captures into, as the suite has sent them; they outlive it."""
-    try:
-        return socket.recv_fds(files, 16, 2)[1]
-    except OSError:
-        return []
+class _Captured:
+    """What pytest has captured, in files that outlive the suite once they are open here."""
+
+    def __init__(self, suite: int, named: int) -> None:
+        self._suite = suite
+        self._named = named
+        self._files: list[int] = []
+
+    def open(self) -> None:
+        """Open those that the suite has named."""
+        with suppress(OSError):
+            for number in os.read(self._named, 64).split():
+                self._files.append(
+                    os.open(f"/proc/{self._suite}/fd/{int(number)}", os.O_RDONLY | os.O_CLOEXEC)
+                )
+
+    def read(self) -> list[str]:
+        """Of stdout and of stderr, since the last report."""
+        return [*map(_text, self._files), "", ""][:2]
 
 
 def _text(file: int) -> str:
@@ -127,13 +147,13 @@ def _text(file: int) -> str:
     return ""
 
 
-def _hung(hang: Hang, captured: list[int]) -> Found:
+def _hung(hang: Hang, captured: _Captured) -> Found:
     from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need them
     from gilgrid.report import hang as report  # noqa: PLC0415
 
     mark = hang.mark
     verdict = Verdict.DEADLOCK if hang.evidence.is_proof else Verdict.TIMEOUT
-    out, err = [*map(_text, captured), "", ""][:2]
+    out, err = captured.read()
     reason = report.sentence(hang.evidence)
     if verdict is Verdict.TIMEOUT:
         told = reason if hang.evidence.cause else "no deadlock is proven"
@@ -152,9 +172,9 @@ def _hung(hang: Hang, captured: list[int]) -> Found:
     )
 
 
-def _ended_early(mark: Mark, code: int | None, captured: list[int], crash: int) -> Found | None:
+def _ended_early(mark: Mark, code: int | None, captured: _Captured, crash: int) -> Found | None:
     """Where the process ended while it was at work, and pytest has not said how the session went."""
-    if mark.stage not in _IS_AT_WORK:
+    if mark.stage not in _IS_AT_WORK or (code is not None and code >= 0 and mark.stage not in _RUNS):
         return None
     if code is None:
         fatal = _FATAL.search(_text(crash))
@@ -164,7 +184,7 @@ def _ended_early(mark: Mark, code: int | None, captured: list[int], crash: int) 
         verdict, reason = "crash", f"killed by {signal.Signals(-code).name}"
     else:
         verdict, reason = "failed", f"the process exited with code {code}, and pytest with it"
-    out, err = [*map(_text, captured), "", ""][:2]
+    out, err = captured.read()
     return Found(
         stage=mark.stage,
         item=mark.item,

@@ -15,9 +15,9 @@ MARKER = (
 )
 
 
-def add_options(parser: pytest.Parser) -> None:
+def add_options(parser: pytest.Parser, plugins: pytest.PytestPluginManager) -> None:
     """Those of pytest-timeout, where it is not there to add them."""
-    if find_spec("pytest_timeout") is None:
+    if plugins.is_blocked("timeout") or find_spec("pytest_timeout") is None:
         group = parser.getgroup("timeout", "gilgrid, as pytest-timeout has it")
         group.addoption(
             "--timeout", type=float, help="with --gilgrid, seconds that a test may take; 0 for no limit"

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gilgrid.suite.journal import Passed
-from gilgrid.suite.marking import Marking, captured
+from gilgrid.suite.marking import Marking, name_captured
 from gilgrid.suite.stages import PHASES, Stage
 from gilgrid.suite.told import as_reports, collect_report, passed
 
@@ -53,8 +52,7 @@ class Inside(Marking):
     def pytest_configure(self, config: pytest.Config) -> None:
         """Tell the sidecar what is captured where; what has been said before is not said again."""
         super().pytest_configure(config)
-        if files := captured(config):
-            socket.send_fds(self._files, [b"captured"], files)
+        name_captured(config, self._files)
         if not self.is_first:
             self._silence = _Silence(config)
 
@@ -84,6 +82,16 @@ class Inside(Marking):
         else:
             session.items[:] = _in_order(session.items, self._past.order)
         super().pytest_collection_finish(session)
+        with self._taking_in():
+            for message, when, nodeid, location in self._past.warnings:
+                session.ihook.pytest_warning_recorded.call_historic(
+                    kwargs={
+                        "warning_message": message,
+                        "when": when,
+                        "nodeid": nodeid,
+                        "location": location,
+                    }
+                )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -104,6 +112,13 @@ class Inside(Marking):
         if not self._takes_in:
             super().pytest_runtest_logreport(report)
             self._keep(report)
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        """Keep it; those of the collection come again."""
+        if when == "runtest" and not self._takes_in and self.is_ours:
+            warning_message.source = None  # what it is about may be anything
+            if _is_kept(warning_message):
+                self._journal.write("warning", warning_message, when, nodeid, location)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:

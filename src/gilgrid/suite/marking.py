@@ -29,7 +29,7 @@ class Marking:
         self._pid = os.getpid()
         self._places: dict[pytest.Item, int] = {}
         self._at = 0
-        self._deadlines: Deadlines | None = None
+        self._of: list[Deadline] = []
         self._deadline = Deadline(None, func_only=False)
         self._until = _FOREVER
         self._cov: Any = None
@@ -48,7 +48,6 @@ class Marking:
     def pytest_configure(self, config: pytest.Config) -> None:
         """All of pytest's own is there by now."""
         config.addinivalue_line("markers", MARKER)
-        self._deadlines = Deadlines(config)
         if faulthandler.is_enabled():
             faulthandler.enable(file=self._crash)
         config.pluginmanager.register(_Forks(), "gilgrid-forks")
@@ -63,16 +62,18 @@ class Marking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Each test has a place from now on."""
+        """Each test has a place from now on, and a deadline."""
         self._places = {item: place for place, item in enumerate(session.items)}
+        deadlines = Deadlines(session.config)
+        self._of = [deadlines.of(item) for item in session.items]
         self.mark(Stage.BETWEEN)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Mark what begins, with its deadline."""
-        if self.is_ours and self._deadlines is not None:
+        if self.is_ours:
             self._at = self._places.get(item, -1)
-            self._deadline = self._deadlines.of(item)
+            self._deadline = self._of[self._at]
             has_limit = self._deadline.seconds and not self._deadline.func_only
             self._until = time.monotonic() + (self._deadline.seconds or 0.0) if has_limit else _FOREVER
             self._marks.set(Stage.TESTING, self._at, _SETUP, self._until, self._deadline.seconds or 0.0)
@@ -140,9 +141,14 @@ class _Forks:
             os._exit(1)
 
 
-def captured(config: pytest.Config) -> list[int]:
-    """The files that pytest captures into, of stdout and stderr; none where it captures otherwise, or not."""
+def name_captured(config: pytest.Config, pipe: int) -> None:
+    """Tell the sidecar which files pytest captures stdout and stderr into, where it does so.
+
+    The pipe is closed then: an open way out of the process is one by which a test could be released, for all
+    that can be proven.
+    """
     capture = getattr(config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
     with suppress(AttributeError, OSError, ValueError):
-        return [getattr(capture, name).tmpfile.fileno() for name in ("out", "err")]
-    return []
+        files = [getattr(capture, name).tmpfile.fileno() for name in ("out", "err")]
+        os.write(pipe, " ".join(map(str, files)).encode())
+    os.close(pipe)

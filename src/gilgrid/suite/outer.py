@@ -13,7 +13,6 @@ import pickle
 import resource
 import select
 import signal
-import socket
 import sys
 import threading
 import time
@@ -44,8 +43,8 @@ class Generation(NamedTuple):
 
     marks: Marks
     journal: Journal
-    files: socket.socket
-    """The sidecar reads at its other end which files hold what pytest has captured."""
+    files: int
+    """A pipe to say which files hold what pytest has captured."""
     crash: int
     """A file for what faulthandler says."""
 
@@ -97,25 +96,25 @@ def _run(journal: Journal, blocked: Any) -> Generation | _End:
         os.close(crash)
         return _wait(sidecar, told, blocked)
     os.close(told)
-    ours, theirs = socket.socketpair()
+    named, names = os.pipe2(os.O_CLOEXEC)
     try:
         keeper = os.getpid()
         suite = os.fork()
         if not suite:
             os.close(tells)
-            ours.close()
+            os.close(named)
             _die_with(keeper)
-            return Generation(marks, journal, theirs, crash)
+            return Generation(marks, journal, names, crash)
     except OSError:  # there can be no further process
         os._exit(_INTERNAL_ERROR)
-    theirs.close()
+    os.close(names)
     code = _INTERNAL_ERROR
     try:
         os.write(tells, suite.to_bytes(4, "little"))
         from gilgrid.suite.beside import keep  # noqa: PLC0415 - only here, where no test will be run
 
         with os.fdopen(tells, "wb") as answer:
-            pickle.dump(_End(*keep(suite, first, marks, ours, crash)), answer, 5)
+            pickle.dump(_End(*keep(suite, first, marks, named, crash)), answer, 5)
         code = 0
     except BaseException:  # noqa: BLE001 - there must be no second pytest
         sys.excepthook(*sys.exc_info())

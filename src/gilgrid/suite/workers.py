@@ -6,7 +6,6 @@ import json
 import os
 import pickle
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gilgrid.guard.marks import Marks
-from gilgrid.suite.marking import Marking, captured
+from gilgrid.suite.marking import Marking, name_captured
 from gilgrid.suite.stages import PHASES, Stage
 from gilgrid.suite.told import failure, sections
 
@@ -102,8 +101,8 @@ class Worker(Marking):
         os.ftruncate(shared, Marks.SIZE)
         super().__init__(Marks(shared), crash)
         self.mark(Stage.STARTING)
-        self._files, theirs = socket.socketpair()
-        files = [shared, crash, theirs.fileno()]
+        named, self._names = os.pipe2(os.O_CLOEXEC)
+        files = [shared, crash, named]
         place = os.path.join(os.environ[_FOLDER], os.environ["PYTEST_XDIST_WORKER"])  # noqa: PTH118
         folders = [os.path.abspath(folder) for folder in sys.path if folder]  # noqa: PTH100 - a .zip as well
         words = [json.dumps(folders), str(os.getpid()), place, json.dumps(bystanders), *map(str, files)]
@@ -114,15 +113,14 @@ class Worker(Marking):
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        theirs.close()
+        os.close(named)
         _let_look(self._sidecar.pid)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Tell the sidecar what is captured where."""
         super().pytest_configure(config)
-        if files := captured(config):
-            socket.send_fds(self._files, [b"captured"], files)
+        name_captured(config, self._names)
 
     def pytest_unconfigure(self) -> None:
         """Nothing is judged any more: xdist ends its workers as it likes."""

@@ -1,0 +1,348 @@
+"""Where else a suite can hang, what ends it, and what switches gilgrid off."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.suite.conftest import Suite
+
+ALONE = ()
+WORKERS = ("-n", "2")
+
+
+# Where
+
+
+@pytest.mark.parametrize("how", [ALONE, WORKERS])
+def test_a_fixture_that_hangs_is_an_error_of_its_test(suite: Suite, how: tuple[str, ...]) -> None:
+    suite.write("""
+@pytest.fixture
+def before():
+    hang()
+
+@pytest.fixture
+def after():
+    yield
+    hang()
+
+def test_before(before): pass
+def test_between(): pass
+def test_after(after): print("in the call")
+def test_last(): pass
+""")
+    done = suite.watched(*how)
+    assert done.outcome == "3 passed, 2 errors"
+    assert {row.partition(" - ")[0] for row in done.summary} == {
+        "ERROR test_it.py::test_before",
+        "ERROR test_it.py::test_after",
+    }
+    assert "at setup of test_before" in done.out or how
+    assert "at teardown of test_after" in done.out or how
+
+
+def test_a_module_that_hangs_is_an_error_of_its_collection(suite: Suite) -> None:
+    suite.write("def test_well(): pass", "test_a.py")
+    suite.write("hang()", "test_b.py")
+    suite.write("def test_well(): pass", "test_c.py")
+    done = suite.watched()
+    assert done.code == pytest.ExitCode.INTERRUPTED
+    (row,) = done.summary
+    assert row.startswith("ERROR test_b.py - deadlock: ")
+
+    done = suite.watched("--continue-on-collection-errors")
+    assert done.outcome == "2 passed, 1 error"
+
+
+@pytest.mark.parametrize("how", [ALONE, WORKERS])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("hang()", "while starting: "),
+        ("def pytest_sessionfinish():\n    hang()", "while finishing the session: "),
+    ],
+)
+def test_a_session_that_hangs_says_where(suite: Suite, how: tuple[str, ...], where: str, said: str) -> None:
+    suite.write(where, "conftest.py")
+    suite.write("def test_well(): pass")
+    done = suite.watched(*how)
+    assert done.code == pytest.ExitCode.INTERNAL_ERROR
+    assert f"gilgrid: deadlock {said}" in done.err
+    assert "conftest.py" in done.err
+
+
+def test_a_worker_that_cannot_collect_is_not_replaced_for_ever(suite: Suite) -> None:
+    suite.write("hang()")
+    done = suite.watched(*WORKERS)
+    assert done.code == pytest.ExitCode.INTERNAL_ERROR
+    assert "gilgrid: deadlock while collecting: " in done.out
+
+
+def test_an_exit_that_hangs_is_told_after_the_report(suite: Suite) -> None:
+    suite.write("""
+import atexit
+
+def test_well():
+    atexit.register(hang)
+""")
+    done = suite.watched()
+    assert done.outcome == "1 passed"
+    assert done.code == 1
+    assert "gilgrid: deadlock while at its exit" in done.err
+
+
+# What ends it
+
+
+@pytest.mark.parametrize("how", [ALONE, WORKERS])
+def test_a_process_that_exits_is_a_failure_of_its_test(suite: Suite, how: tuple[str, ...]) -> None:
+    suite.write("""
+import os
+
+def test_exits(): os._exit(0)
+def test_well(): pass
+""")
+    done = suite.watched(*how)
+    assert done.outcome == "1 failed, 1 passed"
+    assert "failed: the process " in done.summary[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("of_all", [False, True])
+def test_a_signal_ends_it_as_it_ends_pytest(suite: Suite, number: signal.Signals, *, of_all: bool) -> None:
+    """As Ctrl-C does, which reaches the whole process group, or ``kill`` of the first process."""
+    suite.write("""
+import os, subprocess, time
+
+def test_well(): pass
+def test_long():
+    child = subprocess.Popen(["sleep", "1000"])
+    open("draft", "w").write(str(child.pid))
+    os.rename("draft", "begun")
+    time.sleep(1000)
+""")
+    begun = suite.begin("--gilgrid")
+    while not (suite.folder / "begun").exists():
+        assert begun.poll() is None
+    if of_all:
+        os.killpg(begun.pid, number)
+    else:
+        begun.send_signal(number)
+    out, _ = begun.communicate(timeout=60)
+    if number is signal.SIGINT:
+        assert begun.returncode == pytest.ExitCode.INTERRUPTED
+        assert out.count("! KeyboardInterrupt !") == 1
+        assert "1 passed" in out
+        with suppress(ProcessLookupError):  # what a test has left behind lives on, as without gilgrid
+            os.kill(int((suite.folder / "begun").read_text(encoding="utf-8")), signal.SIGKILL)
+    else:
+        assert begun.returncode == -number
+        assert suite.left() == []
+
+
+def test_a_killed_pytest_takes_its_tests_with_it(suite: Suite) -> None:
+    suite.write("""
+import time
+
+def test_long():
+    print("begun", file=open("begun", "w"))
+    time.sleep(1000)
+""")
+    begun = suite.begin("--gilgrid")
+    while not (suite.folder / "begun").exists():
+        assert begun.poll() is None
+    begun.kill()
+    begun.communicate(timeout=60)
+    while suite.left():
+        pass
+
+
+def test_a_fork_that_comes_back_is_ended(suite: Suite) -> None:
+    suite.write("""
+import os
+
+def test_forks():
+    child = os.fork()
+    if not child:
+        raise RuntimeError("in the child")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+def test_next(): pass
+""")
+    done = suite.watched()
+    assert done.code == 0
+    assert done.outcome == "2 passed"
+    assert "test_forks has forked, and its child came back as if it were pytest" in done.err
+
+
+def test_what_a_hung_test_has_started_is_ended(suite: Suite) -> None:
+    suite.write("""
+import subprocess
+
+@pytest.mark.timeout(1)
+def test_leaves():
+    subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    hang()
+""")
+    assert suite.watched().outcome == "1 failed"  # and nothing is left
+
+
+# Deadlines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ini", "marker"),
+    [
+        (("--timeout=1",), "", ""),
+        ((), "timeout = 1", ""),
+        (("--timeout=100",), "", "@pytest.mark.timeout(1)"),
+        (("--timeout=100",), "", "@pytest.mark.timeout(timeout=1, method='thread')"),
+        (("--timeout=1", "--timeout-method=signal"), "", ""),
+    ],
+)
+def test_the_deadline_is_that_of_pytest_timeout(
+    suite: Suite, arguments: tuple[str, ...], ini: str, marker: str
+) -> None:
+    (suite.folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n", encoding="utf-8")
+    suite.write(f"""
+{marker}
+def test_spins():
+    while True: pass
+
+def test_next(): pass
+""")
+    done = suite.watched(*arguments)
+    assert done.outcome == "1 failed, 1 passed"
+    assert "timeout: still running after 1 s: a thread that runs without end: test_spins" in done.summary[0]
+
+
+def test_a_deadline_may_be_of_the_function_alone(suite: Suite) -> None:
+    suite.write("""
+import time
+
+@pytest.fixture
+def slow():
+    time.sleep(1.5)
+
+@pytest.mark.timeout(1, func_only=True)
+def test_well(slow): pass
+
+@pytest.mark.timeout(1, func_only=True)
+def test_slow(slow): time.sleep(1000)
+
+@pytest.fixture
+def slower():
+    time.sleep(1000)
+
+@pytest.mark.timeout(1)
+def test_with_its_fixture(slower): pass
+""")
+    done = suite.watched()
+    assert done.outcome == "1 failed, 1 passed, 1 error"
+
+
+def test_without_pytest_timeout_its_option_is_there(suite: Suite) -> None:
+    suite.write("def test_spins():\n    while True: pass")
+    done = suite.watched("-p", "no:timeout", "--timeout=1")
+    assert "still running after 1 s" in done.out
+
+
+def test_what_is_no_time_is_a_mistake(suite: Suite) -> None:
+    suite.write("@pytest.mark.timeout('soon')\ndef test_it(): pass")
+    done = suite.watched()
+    assert "timeout: 'soon' is no number of seconds" in done.out + done.err
+
+
+# What switches it off
+
+
+@pytest.mark.parametrize("arguments", [("-s",), ("--pdb",), ("--trace",), ("--collect-only",)])
+def test_it_is_off_where_somebody_talks_with_the_tests(suite: Suite, arguments: tuple[str, ...]) -> None:
+    suite.write(
+        "import os\nopen('parents', 'a').write(f'{os.getppid()} {os.getpid()}\\n')\ndef test_it(): pass"
+    )
+    begun = suite.begin("--gilgrid", *arguments)
+    begun.communicate(timeout=60)
+    parents = (suite.folder / "parents").read_text(encoding="utf-8").split()
+    assert int(parents[1]) == begun.pid
+
+
+def test_it_is_off_by_default_and_imports_nothing(suite: Suite) -> None:
+    suite.write("import sys\ndef test_it():\n    assert not [m for m in sys.modules if 'gilgrid.guard' in m]")
+    assert suite.run().code == 0
+    assert suite.run("-p", "no:gilgrid").code == 0
+
+
+def test_the_ini_file_switches_it_on(suite: Suite) -> None:
+    (suite.folder / "pytest.ini").write_text("[pytest]\ngilgrid = true\n", encoding="utf-8")
+    suite.write("def test_it():\n    hang()")
+    assert "deadlock: " in suite.run().summary[0]
+
+
+def test_it_is_off_where_threads_run_already(suite: Suite) -> None:
+    suite.write(
+        """
+import threading
+
+def pytest_addoption():
+    threading.Thread(target=threading.Event().wait, args=(2.0,)).start()
+""",
+        "starts.py",
+    )
+    suite.write("def test_it(): pass")
+    done = suite.watched("-p", "starts")
+    assert done.code == 0
+    assert "--gilgrid is off: 2 threads run in this process before its tests do" in done.out
+
+
+# What was told before
+
+
+def test_what_was_told_is_told_once(suite: Suite) -> None:
+    suite.write("""
+import warnings
+
+def test_fails(record_property):
+    record_property("key", "value")
+    print("of the one that failed")
+    assert 1 == 2
+
+@pytest.mark.skip(reason="not now")
+def test_skipped(): pass
+
+@pytest.mark.xfail
+def test_expected(): assert False
+
+def test_warns(): warnings.warn("watch out")
+def test_hangs(): hang()
+def test_last(): pass
+""")
+    done = suite.watched("-ra", "--junitxml=all.xml", "-v")
+    assert done.outcome == "2 failed, 2 passed, 1 skipped, 1 xfailed, 2 warnings"
+    assert done.out.count("\nof the one that failed") == 1
+    assert done.out.count("test_it.py::test_fails FAILED") == 1
+    assert done.out.count("watch out") >= 1
+    text = (suite.folder / "all.xml").read_text(encoding="utf-8")
+    assert '<property name="key" value="value"' in text
+
+
+def test_an_unusual_report_is_kept(suite: Suite) -> None:
+    suite.write(
+        """
+def pytest_runtest_makereport():
+    pass
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    found = yield
+    found.get_result().odd = lambda: None
+""",
+        "conftest.py",
+    )
+    suite.write("def test_first(): pass\ndef test_hangs(): hang()\ndef test_last(): pass")
+    assert suite.watched().outcome == "1 failed, 2 passed"
