@@ -89,8 +89,8 @@ def test_odd_ids(text, module):
 """
 BAD = {
     "test_lock_order": "deadlock: locks taken in opposite orders",
-    "test_fork": "deadlock: ",
-    "test_full_pipe": "deadlock: ",
+    "test_fork": "deadlock: a lock that nobody holds any more after a fork",
+    "test_full_pipe": "deadlock: a full pipe that nobody reads",
     "test_spin": "timeout: still running after 2 s",
     "test_segfault": "crash: ",
     "test_gil_against_openmp": "deadlock: the GIL against an OpenMP barrier",

@@ -280,6 +280,7 @@ def test_a_lock_that_a_thread_held_which_the_fork_did_not_take_along() -> None:
     known = {200: LOCKS}
     assert the_cause(forked(LOCK), 200, stacks=known) == Cause.FORK_LOST_LOCK
     assert the_cause(forked(LOCK, of=SINGLE), 200, stacks=known) == Cause.SELF_DEADLOCK
+    assert the_cause(forked(LOCK, of=SINGLE, had_threads=True), 200, stacks=known) == Cause.FORK_LOST_LOCK
     assert the_cause(forked(LOCK, is_fork=False), 200, stacks=known) == Cause.SELF_DEADLOCK
     assert the_cause(forked(LOCK), 200) is None  # it may be a condition
 

@@ -121,6 +121,27 @@ def test_a_python_is_seen(drawn: Mappings, monkeypatch: pytest.MonkeyPatch) -> N
     assert not Mappings(1).has_python
 
 
+def test_room_for_the_stack_of_a_thread_is_a_page_that_guards_it_and_what_follows(
+    drawn: Mappings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not drawn.has_stacks
+    guard, stack = "7f00000{}000-7f0000010000 ---p 0 00:00 0\n", "7f0000010000-7f0000810000 rw-p 0 00:00 0\n"
+    show(monkeypatch, guard.format("0f") + stack)
+    assert Mappings(1).has_stacks
+    show(monkeypatch, guard.format("0e") + stack)  # the end of an arena of malloc
+    assert not Mappings(1).has_stacks
+
+
+def test_the_stack_of_a_thread_that_has_ended_is_there_in_a_fork() -> None:
+    program = "import os, threading; t = threading.Thread(); t.start(); t.join(); print(os.fork() or input())"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        assert Mappings(child).has_stacks
+        process.communicate("\n")
+
+
 def test_writable_memory_of_a_program_has_its_bss(drawn: Mappings) -> None:
     assert list(drawn.writable_of_python()) == [(0x401000, 0x402000), (0x402000, 0x405000)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import re
 from bisect import bisect_right
@@ -41,6 +42,15 @@ class Mappings:
             f"{found[4]}:{found[5]}"
             for found in self._found
             if found[2].endswith("s") and self._is_ours(found)
+        )
+
+    @property
+    def has_stacks(self) -> bool:
+        """Whether there is room for the stack of a thread; that stays when it ends, and in a fork without it."""
+        return any(
+            guard[1] == stack[0] and guard[2] == "---p" and stack[2] == "rw-p" and _size(guard) == mmap.PAGESIZE
+            for guard, stack in zip(self._found, self._found[1:])  # noqa: B905 - each with the one behind it
+            if not guard[-1] and not stack[-1]
         )
 
     def library(self, address: int) -> str:
@@ -83,3 +93,7 @@ class Mappings:
         if index < 0 or address >= int(self._found[index][1], 16):
             return None
         return self._found[index]
+
+
+def _size(found: tuple[str, ...]) -> int:
+    return int(found[1], 16) - int(found[0], 16)

@@ -24,7 +24,7 @@ from gilgrid.guard.proof.picture import Channel, Picture
 from gilgrid.guard.tree import folder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     from gilgrid.guard.proof.picture import Process, Thread
 
@@ -62,16 +62,23 @@ def verified(picture: Picture, dead: Collection[int]) -> Picture:
 
 def _verified(process: Process, foreign: frozenset[str]) -> Process:
     opened = {target for _, target in links(process.pid)}
-    threads: Iterable[Thread] = (_timed_by_socket(process, thread) for thread in process.threads)
+    threads = tuple(_timed_by_socket(process, thread) for thread in process.threads)
     if _IO_URING in opened:
-        threads = map(_timed, threads)  # it can wake who waits for anything but the GIL, after a time
+        threads = tuple(map(_timed, threads))  # it can wake who waits for anything but the GIL, after a time
     by_hand = process.handled & _BY_HAND
     handles_interrupt = bool(by_hand) and _has_own_handler(process.pid, by_hand)
     return replace(
         process,
         threads=tuple(_shared_with_others(thread, foreign) for thread in threads),
         handles_interrupt=handles_interrupt,
+        had_threads=len(threads) == 1 and process.is_fork and _had_threads(process.pid),
     )
+
+
+def _had_threads(pid: int) -> bool:
+    with suppress(OSError):
+        return Mappings(pid).has_stacks
+    return False
 
 
 def _mapped_elsewhere(picture: Picture) -> frozenset[str]:

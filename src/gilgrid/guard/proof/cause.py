@@ -176,9 +176,11 @@ def _alone(picture: Picture, member: Member) -> Cause | None:
         return Cause.SELF_DEADLOCK
     if not member.is_told:
         return None
-    parent = picture.processes.get(member.process.parent)
-    owner_may_be_left = member.wait.kind is Kind.MUTEX or (parent is not None and len(parent.threads) > 1)
-    if member.process.is_fork and len(member.process.threads) == 1 and owner_may_be_left:
+    process = member.process
+    parent = picture.processes.get(process.parent)
+    had_threads = process.had_threads or (parent is not None and len(parent.threads) > 1)
+    owner_may_be_left = member.wait.kind is Kind.MUTEX or had_threads
+    if process.is_fork and len(process.threads) == 1 and owner_may_be_left:
         return Cause.FORK_LOST_LOCK
     # Whose owner has ended is never unlocked.
     if member.is_notified or member.is_joining or member.wait.kind is Kind.MUTEX:

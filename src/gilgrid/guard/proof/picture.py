@@ -108,7 +108,8 @@ class Process:
     the one of SIGINT is not CPython's, which raises KeyboardInterrupt, or Python has one for SIGWINCH.
     `mapped` are the identities of the shared memory that it maps. `memory` is the pid of the first
     process that has the very same memory, mostly its own. `is_fork`: it runs the program of its parent,
-    by fork(2) alone. `has_timers`: POSIX timers. `refused` says what of it may not be looked at.
+    by fork(2) alone, and `had_threads` that it does not have any more, or its parent had before the fork.
+    `has_timers`: POSIX timers. `refused` says what of it may not be looked at.
     """
 
     pid: int
@@ -122,6 +123,7 @@ class Process:
     memory: int = 0
     has_timers: bool = False
     is_fork: bool = False
+    had_threads: bool = False
     has_openmp: bool = False
     refused: str = ""
 

@@ -30,9 +30,8 @@ if TYPE_CHECKING:
 _BY_FAULT = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, 32, 33})
 # These as well, or a process of the tree.
 _BY_TREE = frozenset({signal.SIGINT, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS, signal.SIGPIPE})
-_KNOWN = frozenset(
-    {signal.SIGCHLD, signal.SIGWINCH}
-)  # by whom they are sent; see `handles_interrupt` as well
+# By whom they are sent; see `handles_interrupt` as well.
+_KNOWN = frozenset({signal.SIGCHLD, signal.SIGWINCH})
 _ROBUST = 1 << 31  # FUTEX_WAITERS: the kernel wakes who waits when the owner's process ends
 
 
