@@ -6,7 +6,6 @@ Off unless it is asked for, and then it imports nothing else: every pytest besid
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAME = "gilgrid-suite"
+_WHY_OFF = pytest.StashKey[str]()
+"""Where it is asked for: empty while it is at work."""
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -33,27 +34,47 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
     """Before any conftest is imported, anything captured, and coverage measured."""
     options = early_config.known_args_namespace
-    if (options.gilgrid or early_config.getini("gilgrid")) and not _is_off(options):
-        threads = [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
-        # That it is a worker pytest says later. A pytest that a worker's test has started has no threads yet.
-        if "GILGRID_WORKERS" in os.environ and threads:
-            from gilgrid.suite.workers import Worker  # noqa: PLC0415 - see above
-
-            early_config.pluginmanager.register(Worker(threads), _NAME)
-            _keep_coverage(options)
-        else:
-            _take_over(early_config, options)
+    if options.gilgrid or early_config.getini("gilgrid"):
+        _begin(early_config, options)
     yield
 
 
-def _take_over(config: pytest.Config, options: Any) -> None:
-    from gilgrid.suite import outer  # noqa: PLC0415 - see above
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Whether it is at work."""
+    why_off = config.stash.get(_WHY_OFF, None)
+    if why_off is None:
+        return None
+    return f"gilgrid: off, {why_off}" if why_off else "gilgrid: on"
 
-    reason = outer.cannot_take_over()
+
+def _begin(config: pytest.Config, options: Any) -> None:
+    from gilgrid.suite.off import why_impossible, why_off  # noqa: PLC0415 - see above
+
+    config.stash[_WHY_OFF] = reason = why_off(options)
     if reason:
-        config.issue_config_time_warning(pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2)
         return
-    generation = outer.take_over()
+    threads = [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
+    # That it is a worker pytest says later. A pytest that a worker's test has started has no threads yet.
+    if "GILGRID_WORKERS" in os.environ and threads:
+        from gilgrid.suite.workers import Worker  # noqa: PLC0415 - see above
+
+        config.pluginmanager.register(Worker(threads), _NAME)
+        _keep_coverage(options)
+        return
+    config.stash[_WHY_OFF] = reason = why_impossible()
+    if not reason:
+        _take_over(config, options)
+        return
+    try:
+        config.issue_config_time_warning(pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2)
+    except pytest.PytestWarning as warning:  # to this user, warnings are errors
+        raise pytest.UsageError(str(warning)) from None
+
+
+def _take_over(config: pytest.Config, options: Any) -> None:
+    from gilgrid.suite.outer import take_over  # noqa: PLC0415 - see above
+
+    generation = take_over()
     if getattr(options, "numprocesses", None) or getattr(options, "tx", None):
         from gilgrid.suite.workers import Controller  # noqa: PLC0415 - in the process that has workers alone
 
@@ -70,10 +91,3 @@ def _take_over(config: pytest.Config, options: Any) -> None:
 def _keep_coverage(options: Any) -> None:
     # pytest-cov would erase what the process before, or another worker, has measured.
     options.cov_append = True
-
-
-def _is_off(options: Any) -> bool:
-    """Whether somebody is to talk with the tests, or nothing will be run."""
-    talks = options.capture == "no" or options.usepdb or options.trace or sys.gettrace() is not None
-    says = getattr(options, "help", False) or getattr(options, "version", 0) or options.collectonly
-    return bool(talks or says or sys.platform != "linux")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from coverage import CoverageData
 
 if TYPE_CHECKING:
     from tests.suite.conftest import Suite
@@ -298,6 +302,96 @@ def pytest_addoption():
     done = suite.watched("-p", "starts")
     assert done.code == 0
     assert "--gilgrid is off: 2 threads run in this process before its tests do" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [((), "on"), (("--timeout=5",), "on"), (("-s",), "off, -s lets tests talk with you")],
+)
+def test_the_header_says_whether_it_is_at_work(suite: Suite, arguments: tuple[str, ...], said: str) -> None:
+    suite.write("def test_it(): pass")
+    assert f"\ngilgrid: {said}\n" in suite.watched(*arguments).out
+    assert "\ngilgrid: " not in suite.run(*arguments).out
+
+
+@pytest.mark.parametrize("debugger", ["pdb", "gdb"])
+def test_it_is_off_where_a_debugger_is_at_work(suite: Suite, debugger: str) -> None:
+    suite.write("def test_it(): pass")
+    if debugger == "pdb":
+        words = ("-c", "break hangs.py:6", "-c", "continue", "-c", "quit")
+        suite.python = (*suite.python, "-m", "pdb", *words)
+    else:
+        suite.python = ("gdb", "-batch", "-ex", "run", "--args", *suite.python)
+        if shutil.which("gdb") is None:
+            pytest.skip("gdb is not installed")
+    assert "gilgrid: off, a debugger is at work" in suite.watched().out
+
+
+def test_a_suite_within_a_test_is_left_alone(suite: Suite) -> None:
+    suite.write("def test_it(): pass", "inner.py")
+    suite.write("""
+def test_outer(capsys):
+    with capsys.disabled():
+        assert pytest.main(["--gilgrid", "-p", "no:cacheprovider", "inner.py"]) == 0
+
+def test_next(): pass
+""")
+    done = suite.watched()
+    assert "gilgrid: off, it is at work in this process already" in done.out
+    assert done.outcome == "2 passed"
+
+
+# Coverage
+
+
+@pytest.mark.parametrize(
+    ("python", "arguments"),
+    [
+        ((), ("--cov=measured",)),
+        ((), ("--cov=measured", "--cov-branch")),
+        ((), ("--cov=measured", "--cov-context=test")),
+        ((), ("--cov=measured", *WORKERS)),
+        (("-m", "coverage", "run", "--include=measured.py"), ()),
+        (("-m", "coverage", "run", "--include=measured.py", "--branch"), ()),
+    ],
+)
+def test_coverage_of_what_has_ended_is_kept(
+    suite: Suite, python: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
+    suite.write("def first():\n    return 1\n\ndef second():\n    return 2\n", "measured.py")
+    suite.write("""
+import measured
+
+def test_first(): measured.first()
+def test_hangs(): hang()
+def test_second(): measured.second()
+def test_hangs_too(): hang()
+""")
+    suite.python = (*suite.python, *python)
+    assert suite.watched(*arguments).outcome == "2 failed, 2 passed"
+
+    data = CoverageData(str(suite.folder / ".coverage"))
+    data.read()
+    (file,) = data.measured_files()
+    returns = {n for n, line in enumerate(Path(file).read_text("utf-8").splitlines(), 1) if "return" in line}
+    assert returns <= set(data.lines(file) or ())
+
+
+def test_coverage_of_an_earlier_run_is_gone_unless_it_is_to_be_kept(suite: Suite) -> None:
+    suite.write("def first():\n    return 1\n\ndef second():\n    return 2\n", "measured.py")
+    suite.write("import measured\ndef test_first(): measured.first()\ndef test_second(): measured.second()")
+    run = (sys.executable, "-m", "coverage", "run", "--include=measured.py")
+
+    def lines(*further: str, chosen: str) -> int:
+        suite.python = (*run, *further)
+        suite.watched("-k", chosen)
+        data = CoverageData(str(suite.folder / ".coverage"))
+        data.read()
+        return sum(len(data.lines(file) or ()) for file in data.measured_files())
+
+    alone = lines(chosen="first")
+    assert lines(chosen="second") == alone
+    assert lines("--append", chosen="first") == alone + 1
 
 
 # What was told before

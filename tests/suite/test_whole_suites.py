@@ -154,18 +154,7 @@ def test_with_workers_of_xdist(large: Suite) -> None:
 
 
 def test_with_coverage(large: Suite) -> None:
-    done = large.watched("--cov=test_large", "--cov-report=term-missing")
-    assert done.outcome == "6 failed, 194 passed", done.out
-    (row,) = (row for row in done.out.splitlines() if row.startswith("test_large.py ") and "[" not in row)
-    missing = row.partition("%")[2]
-    lines = TESTS.splitlines()
-    of_tests_that_ended = [
-        str(number)
-        for number, line in enumerate(lines, 1)
-        if line in {'    print("number", number)', "    return []"}
-    ]
-    assert len(of_tests_that_ended) == 2
-    assert not set(of_tests_that_ended) & set(missing.replace(",", " ").split())
+    assert_all_are_told(large.watched("--cov=test_large"))
 
 
 def test_in_random_order(large: Suite) -> None:

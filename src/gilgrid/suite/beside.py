@@ -33,6 +33,7 @@ _HELD_BACK = {
 }
 _MOST_BYTES = 1 << 20  # of what was captured, and of what faulthandler says
 _FATAL = re.compile("^Fatal Python error: (.*)$", re.MULTILINE)
+_OF_PYTEST = re.compile(r'  File "[^"]*/(_pytest|pluggy)/')
 _RUNS = {Stage.COLLECTING, Stage.TESTING}
 """Where no exit is pytest's own."""
 _IS_AT_WORK = {Stage.STARTING, Stage.COLLECTING, Stage.TESTING, Stage.BETWEEN, Stage.FINISHING}
@@ -191,8 +192,24 @@ def _ended_early(mark: Mark, code: int | None, captured: _Captured, crash: int) 
         phase=mark.phase,
         verdict=verdict,
         reason=reason,
-        told="\n\n".join(filter(None, [f"{verdict}: {reason}", _text(crash).strip()])),
+        told="\n\n".join(filter(None, [f"{verdict}: {reason}", _frames(_text(crash)).strip()])),
         seconds=0.0,
         out=out,
         err=err,
     )
+
+
+def _frames(text: str) -> str:
+    """What faulthandler says, without the frames of pytest that each stack ends in."""
+    rows: list[str] = []
+    cut = False
+    for row in text.splitlines():
+        is_frame = row.startswith("  File ")
+        is_first = is_frame and not (rows and rows[-1].startswith("  "))
+        if is_frame and (cut or (_OF_PYTEST.match(row) and not is_first)):
+            rows += [] if cut else ["  ..."]
+            cut = True
+        else:
+            cut = False
+            rows.append(row)
+    return "\n".join(rows)

@@ -6,10 +6,11 @@ import faulthandler
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from gilgrid.suite import coverage
 from gilgrid.suite.deadlines import MARKER, Deadline, Deadlines
 from gilgrid.suite.stages import PHASES, Stage
 
@@ -32,7 +33,7 @@ class Marking:
         self._of: list[Deadline] = []
         self._deadline = Deadline(None, func_only=False)
         self._until = _FOREVER
-        self._cov: Any = None
+        self._flush_coverage = coverage.Flush()
 
     @property
     def is_ours(self) -> bool:
@@ -51,7 +52,6 @@ class Marking:
         if faulthandler.is_enabled():
             faulthandler.enable(file=self._crash)
         config.pluginmanager.register(_Forks(), "gilgrid-forks")
-        self._cov = config.pluginmanager.get_plugin("_cov")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
@@ -92,9 +92,8 @@ class Marking:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logfinish(self) -> None:
         """What comes now has no deadline: a worker may wait for its next test."""
-        controller = getattr(self._cov, "cov_controller", None)
-        if controller is not None and self.is_ours:
-            controller.cov.get_data()  # to its file: whatever the next test does, this is kept
+        if self.is_ours:
+            self._flush_coverage()
         self.mark(Stage.BETWEEN)
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)

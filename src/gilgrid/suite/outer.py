@@ -14,13 +14,13 @@ import resource
 import select
 import signal
 import sys
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gilgrid.guard.marks import Mark, Marks
 from gilgrid.guard.relay import Relay
+from gilgrid.suite import coverage
 from gilgrid.suite.journal import Found, Journal
 from gilgrid.suite.stages import Stage
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ENDED_BY_OTHERS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 _STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT}
+_suites: set[int] = set()
 _FAILED = 1  # pytest.ExitCode.TESTS_FAILED
 _INTERNAL_ERROR = 3
 
@@ -63,6 +64,7 @@ def take_over() -> Generation:
 
     The process that has called it ends as the last of them does.
     """
+    coverage.begin()
     gc.freeze()  # else each look for garbage copies what the processes share: the modules of pytest
     journal = Journal()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -74,11 +76,9 @@ def take_over() -> Generation:
             _end_as(now)
 
 
-def cannot_take_over() -> str:
-    """Why not, in a few words; empty where it can be done."""
-    # A fork has none of the other threads. Those of native libraries, as BLAS has, start again when needed.
-    threads = threading.active_count()
-    return f"{threads} threads run in this process before its tests do" if threads > 1 else ""
+def has_taken_over() -> bool:
+    """Whether this process is one of a suite, as where a test runs another suite within it."""
+    return os.getpid() in _suites
 
 
 def _run(journal: Journal, blocked: Any) -> Generation | _End:
@@ -104,6 +104,8 @@ def _run(journal: Journal, blocked: Any) -> Generation | _End:
             os.close(tells)
             os.close(named)
             _die_with(keeper)
+            _suites.add(os.getpid())
+            coverage.go_on()
             return Generation(marks, journal, names, crash)
     except OSError:  # there can be no further process
         os._exit(_INTERNAL_ERROR)

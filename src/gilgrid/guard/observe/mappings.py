@@ -46,9 +46,12 @@ class Mappings:
 
     @property
     def has_stacks(self) -> bool:
-        """Whether there is room for the stack of a thread; that stays when it ends, and in a fork without it."""
+        """Whether there is room for a thread's stack; that stays when it ends, and in a fork without it."""
         return any(
-            guard[1] == stack[0] and guard[2] == "---p" and stack[2] == "rw-p" and _size(guard) == mmap.PAGESIZE
+            guard[1] == stack[0]
+            and guard[2] == "---p"
+            and stack[2] == "rw-p"
+            and _size(guard) == mmap.PAGESIZE
             for guard, stack in zip(self._found, self._found[1:])  # noqa: B905 - each with the one behind it
             if not guard[-1] and not stack[-1]
         )
