@@ -1,24 +1,49 @@
-"""What `pytest --gilgrid` costs a test, beside pytest alone and pytest-timeout, and how soon a hang is told.
+"""`pytest --gilgrid` beside pytest alone and pytest-timeout.
 
-python benchmarks/versus/suite.py [--tests 2000] [--rounds 7]
+python benchmarks/versus/suite.py cost       # what it costs an empty test, and how soon a hang is told
+python benchmarks/versus/suite.py outcome    # what becomes of two hundred tests of which six are bad
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from gilgrid.guard import Command, run  # noqa: E402 - after the path
+from tests.guard.targets.build import build  # noqa: E402 - as above
+
 SIDES = {
     "pytest": (),
     "gilgrid": ("--gilgrid",),
     "pytest-timeout, signal": ("--timeout=60", "--timeout-method=signal"),
     "pytest-timeout, thread": ("--timeout=60", "--timeout-method=thread"),
+}
+SUITE = ROOT / "tests" / "suite" / "two_hundred.py"
+TESTS = 200
+ENDED_BY_HAND_S = 60.0
+_OUTCOME = re.compile(r"(?m)^=* ?((?:\d+ \w+,? ?)+) in ")
+OUTCOMES = {
+    "gilgrid": ("--gilgrid",),
+    "gilgrid, -n 2": ("--gilgrid", "-n2"),
+    "pytest-timeout, signal": ("--timeout=5", "--timeout-method=signal"),
+    "pytest-timeout, signal, without the crash": (
+        "--timeout=5",
+        "--timeout-method=signal",
+        "--deselect=test_large.py::test_segfault",
+    ),
+    "pytest-timeout, thread": ("--timeout=5", "--timeout-method=thread"),
+    "pytest-timeout, signal, -n 2": ("--timeout=5", "--timeout-method=signal", "-n2"),
 }
 HANG = """
 import threading, time
@@ -41,31 +66,72 @@ def pytest_runtest_logreport(report):
 
 
 def main() -> None:
-    """Measure all sides in turns."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["cost", "outcome"])
     parser.add_argument("--tests", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        suite = Path(folder, "suite")
-        suite.mkdir()
-        tests = "\n".join(f"def test_{number}(): pass" for number in range(options.tests))
-        (suite / "test_empty.py").write_text(tests, encoding="utf-8")
-        seconds: dict[str, list[float]] = {side: [] for side in SIDES}
-        for _ in range(options.rounds):
-            for side, arguments in SIDES.items():
-                seconds[side].append(_cpu_seconds(suite, arguments))
-        for side, took in seconds.items():
-            more = statistics.median(a - b for a, b in zip(took, seconds["pytest"], strict=True))
-            each = f"{more / options.tests * 1e6:7.1f} us more a test" if side != "pytest" else ""
-            print(f"{side:24} {statistics.median(took):6.3f} s of CPU {each}")
-        hang = Path(folder, "hang")
-        hang.mkdir()
-        (hang / "test_hang.py").write_text(HANG, encoding="utf-8")
-        (hang / "conftest.py").write_text(TOLD, encoding="utf-8")
-        told = statistics.median(_until_told(hang) for _ in range(options.rounds))
-        print(f"a deadlock is told after {told:.2f} s")
+        if options.what == "cost":
+            cost(Path(folder), options.tests, options.rounds)
+        else:
+            outcome(Path(folder))
     print(f"load over a minute: {os.getloadavg()[0]:.2f}")
+
+
+def cost(folder: Path, tests: int, rounds: int) -> None:
+    """All sides in turns; the CPU time is that of all processes."""
+    empty = folder / "empty"
+    empty.mkdir()
+    (empty / "test_empty.py").write_text("\n".join(f"def test_{n}(): pass" for n in range(tests)), "utf-8")
+    seconds: dict[str, list[float]] = {side: [] for side in SIDES}
+    for _ in range(rounds):
+        for side, arguments in SIDES.items():
+            seconds[side].append(_cpu_seconds(empty, arguments))
+    for side, took in seconds.items():
+        more = sorted((a - b) / tests * 1e6 for a, b in zip(took, seconds["pytest"], strict=True))
+        each = f"{statistics.median(more):6.1f} us more a test [{more[0]:.1f}, {more[-1]:.1f}]"
+        print(f"{side:24} {statistics.median(took):6.3f} s of CPU {each if side != 'pytest' else ''}")
+    hang = folder / "hang"
+    hang.mkdir()
+    (hang / "test_hang.py").write_text(HANG, encoding="utf-8")
+    (hang / "conftest.py").write_text(TOLD, encoding="utf-8")
+    told = sorted(_until_told(hang) for _ in range(rounds))
+    print(f"a deadlock is told {statistics.median(told):.2f} s after its test began, {told[-1]:.2f} at worst")
+
+
+def outcome(folder: Path) -> None:
+    """Each side once, and all that it leaves is ended."""
+    shutil.copy(SUITE, folder / "test_large.py")
+    path = os.pathsep.join(map(str, build(sys.executable, folder / "built", ("libgomp",))))
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    print("| | over after | exit code | what pytest says at last | tests without a result | left running |")
+    print("|---|---|---|---|---|---|")
+    for side, arguments in OUTCOMES.items():
+        ending = run(
+            Command(
+                argv=(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments),
+                cwd=folder,
+                env=env | {"PYTHONPATH": path},
+                deadline_s=ENDED_BY_HAND_S,
+            )
+        )
+        said = _OUTCOME.findall(ending.output)
+        results = (
+            sum(int(number) for number in re.findall(r"(\d+) (?:passed|failed)", said[-1])) if said else 0
+        )
+        was_ended = ending.exit_code is None and ending.signal is None
+        over = (
+            f"never: ended by hand after {ending.seconds:.0f} s" if was_ended else f"{ending.seconds:.1f} s"
+        )
+        code = ending.exit_code if ending.exit_code is not None else f"signal {ending.signal}"
+        last = said[-1] if said else "no summary"
+        left = ", ".join(process.name for process in ending.ended) or "nothing"
+        row = (side, over, "" if was_ended else code, last, TESTS - results, left)
+        print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
 def _cpu_seconds(folder: Path, arguments: tuple[str, ...]) -> float:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,81 +14,10 @@ from junitparser import JUnitXml
 from tests.guard.targets.build import UnavailableError, build
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.suite.conftest import Done, Suite
 
 WELL = 193
-TESTS = f"""
-import ctypes, os, subprocess, sys, threading, time
-import pytest
-
-IDS = ["plain", "a b", "[x]", "a[0]-b", "ü ß", "日本", "x::y", "a/b", "%20", "'quoted'"]
-
-@pytest.fixture(scope="session")
-def once():
-    return []
-
-@pytest.fixture(scope="module")
-def module(once):
-    once.append(1)
-    assert len(once) == 1
-    return once
-
-@pytest.mark.parametrize("number", range({WELL} - len(IDS)))
-def test_well(number, module):
-    print("number", number)
-
-def test_lock_order():
-    first, second, ready = threading.Lock(), threading.Lock(), threading.Barrier(2)
-    def take(one, other):
-        with one:
-            ready.wait()
-            with other:
-                pass
-    threading.Thread(target=take, args=(first, second), daemon=True).start()
-    take(second, first)
-
-def test_fork():
-    lock, held, go = threading.Lock(), threading.Event(), threading.Event()
-    def hold():
-        with lock:
-            held.set()
-            go.wait()
-    threading.Thread(target=hold, daemon=True).start()
-    held.wait()
-    child = os.fork()
-    if not child:
-        lock.acquire()
-        os._exit(0)
-    go.set()
-    os.waitpid(child, 0)
-
-def test_full_pipe():
-    print("before the pipe is full")
-    child = subprocess.Popen([sys.executable, "-c", "print('x' * 1000000)"], stdout=subprocess.PIPE)
-    child.wait()
-
-@pytest.mark.timeout(2)
-def test_spin():
-    while True:
-        pass
-
-def test_segfault():
-    print("before the crash")
-    ctypes.string_at(0)
-
-def test_slow_but_well():
-    time.sleep(2.5)
-
-def test_gil_against_openmp():
-    import openmp_gnu
-    openmp_gnu.barrier(2, True)
-
-@pytest.mark.parametrize("text", IDS)
-def test_odd_ids(text, module):
-    assert text in IDS
-"""
+TESTS = Path(__file__).with_name("two_hundred.py")
 BAD = {
     "test_lock_order": "deadlock: locks taken in opposite orders",
     "test_fork": "deadlock: a lock that nobody holds any more after a fork",
@@ -108,7 +39,7 @@ def openmp(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def large(suite: Suite, openmp: Path) -> Suite:
-    (suite.folder / "test_large.py").write_text(TESTS, encoding="utf-8")
+    shutil.copy(TESTS, suite.folder / "test_large.py")
     suite.env["PYTHONPATH"] += os.pathsep + str(openmp)
     return suite
 
