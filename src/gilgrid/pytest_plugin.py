@@ -16,27 +16,42 @@ if TYPE_CHECKING:
 _NAME = "gilgrid-suite"
 _WHY_OFF = pytest.StashKey[str]()
 """Where it is asked for: empty while it is at work."""
+_MARKER = (
+    "timeout(timeout, method=None, func_only=False): the test may take so many seconds; its method is ignored"
+)
 
 
-def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
-    """Its own, and those of pytest-timeout where that is not installed."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Its own."""
     group = parser.getgroup("gilgrid")
     group.addoption(
         "--gilgrid", action="store_true", help="fail tests that hang or crash, and run the others"
     )
     parser.addini("gilgrid", "whether --gilgrid is on by default", type="bool", default=False)
-    from gilgrid.suite.deadlines import add_options  # noqa: PLC0415
-
-    add_options(parser, pluginmanager)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Iterator[None]:
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser) -> Iterator[None]:
     """Before any conftest is imported, anything captured, and coverage measured."""
+    if not early_config.pluginmanager.has_plugin("timeout"):
+        # What a project says to pytest-timeout is no mistake where gilgrid takes its place, or is off.
+        parser.addini("timeout", "with --gilgrid, seconds that a test may take")
+        parser.addini(
+            "timeout_func_only",
+            "with --gilgrid, whether its fixtures do not count",
+            type="bool",
+            default=False,
+        )
+        early_config.addinivalue_line("markers", _MARKER)
     options = early_config.known_args_namespace
-    if options.gilgrid or early_config.getini("gilgrid"):
+    is_on = options.gilgrid or early_config.getini("gilgrid")
+    if is_on:
         _begin(early_config, options)
     yield
+    if is_on and not early_config.pluginmanager.has_plugin("timeout"):
+        from gilgrid.suite.deadlines import add_option  # noqa: PLC0415 - see above
+
+        add_option(parser)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -74,11 +89,12 @@ def _begin(config: pytest.Config, options: Any) -> None:
 def _take_over(config: pytest.Config, options: Any) -> None:
     from gilgrid.suite.outer import take_over  # noqa: PLC0415 - see above
 
-    generation = take_over()
-    if getattr(options, "numprocesses", None) or getattr(options, "tx", None):
+    has_workers = bool(getattr(options, "numprocesses", None) or getattr(options, "tx", None))
+    generation = take_over(has_workers=has_workers)
+    if has_workers:
         from gilgrid.suite.workers import Controller  # noqa: PLC0415 - in the process that has workers alone
 
-        config.pluginmanager.register(Controller(generation.marks), _NAME)
+        config.pluginmanager.register(Controller(generation), _NAME)
         return
     from gilgrid.suite.inside import Inside  # noqa: PLC0415 - in the process that runs tests alone
 

@@ -25,7 +25,7 @@ else:
     from build import UnavailableError, build
     from catalogue import TARGETS
 
-DEADLINE_S = 30.0  # of what is to be proven, and of what ends by itself after some seconds
+DEADLINE_S = 120.0  # of what is to be proven, and of what ends by itself after some seconds
 SPIN_DEADLINE_S = 3.0  # of what is to reach it
 AT_ONCE = 2 * (os.cpu_count() or 1)  # most only wait; and no proof may depend on a machine at rest
 BUILDING = threading.Lock()

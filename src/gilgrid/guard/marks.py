@@ -8,7 +8,7 @@ import time
 from typing import NamedTuple
 
 _LAYOUT = struct.Struct("=iiiddd")
-_FOREVER = float("inf")
+FOREVER = float("inf")
 
 
 class Mark(NamedTuple):
@@ -34,12 +34,13 @@ class Marks:
 
     def __init__(self, file: int = -1) -> None:
         self._memory = mmap.mmap(file, self.SIZE)
+        self._now = time.monotonic  # a test may replace it
 
     def set(
-        self, stage: int, item: int = 0, phase: int = 0, until: float = _FOREVER, limit_s: float = 0.0
+        self, stage: int, item: int = 0, phase: int = 0, until: float = FOREVER, limit_s: float = 0.0
     ) -> None:
         """From now on it is at that."""
-        _LAYOUT.pack_into(self._memory, 0, stage, item, phase, time.monotonic(), until, limit_s)
+        _LAYOUT.pack_into(self._memory, 0, stage, item, phase, self._now(), until, limit_s)
 
     def read(self) -> Mark:
         """What it is at: as it was written, and not half of that and half of the next."""

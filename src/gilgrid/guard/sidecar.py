@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
+import sys
 import time
+from contextlib import suppress
+
+from gilgrid.guard.tree import look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +20,8 @@ if TYPE_CHECKING:
 _YOUNG_S = 0.2  # what has begun so recently is left alone
 _IDLE_S = 0.1  # so often it is looked for something that has begun
 _AFTER_A_FAILURE_S = 1.0
+_STOPPED_S = 1.0  # so long it may take to stop: a system call that cannot be interrupted is finished first
+_PAUSE_S = 0.001
 
 
 class Hang:
@@ -28,15 +36,19 @@ class Hang:
 
 
 class Sidecar:
-    """Call `look` again after `patience_s`. Where nothing takes long it costs 10 microseconds each time."""
+    """Call `look` again after `patience_s`. Where nothing takes long it costs 10 microseconds each time.
+
+    `bystanders` are those of `Prover`; they may be told later.
+    """
 
     def __init__(self, pid: int, marks: Marks, bystanders: frozenset[int] = frozenset()) -> None:
+        self.bystanders = bystanders
         self._pid = pid
         self._marks = marks
-        self._bystanders = bystanders
         self._lookout: Lookout | None = None
         self._at: Mark | None = None
         self._next = 0.0
+        self._has_failed = False
 
     @property
     def patience_s(self) -> float:
@@ -44,7 +56,7 @@ class Sidecar:
         return max(0.0, self._next - time.monotonic())
 
     def look(self) -> Hang | None:
-        """The hang that is proven, or at its deadline."""
+        """The hang that is proven, or at its deadline. The process is stopped then, and is to be ended."""
         now = time.monotonic()
         mark = self._marks.read()
         self._next = now + _IDLE_S
@@ -52,11 +64,9 @@ class Sidecar:
             return None
         try:
             evidence = self._evidence(mark)
-        except OSError:  # a machine that is out of files or memory; what it looks at is none the worse
-            self._next = now + _AFTER_A_FAILURE_S
-            return None
-        # What began meanwhile is not to blame for what was seen of the one before.
-        return Hang(mark, evidence) if evidence and self._marks.read() == mark else None
+        except Exception as error:  # noqa: BLE001 - out of files or memory; what it looks at is none the worse
+            evidence = self._failed(mark, error)
+        return Hang(mark, evidence) if evidence and self._stop_at(mark) else None
 
     def _evidence(self, mark: Mark) -> Evidence | None:
         lookout = self._begun_lookout()
@@ -69,6 +79,31 @@ class Sidecar:
         self._next = min(lookout.next, mark.until if mark.until > time.monotonic() else math.inf)
         return evidence
 
+    def _failed(self, mark: Mark, error: Exception) -> Evidence | None:
+        """What remains: at the deadline, that it has come."""
+        from gilgrid.evidence import Evidence  # noqa: PLC0415 - most suites never need it
+
+        self._next = time.monotonic() + _AFTER_A_FAILURE_S
+        if not self._has_failed:
+            self._has_failed = True
+            sys.stderr.write(f"\ngilgrid: what hangs cannot be looked at: {error!r}\n")
+        return Evidence(not_permitted=str(error)) if time.monotonic() >= mark.until else None
+
+    def _stop_at(self, mark: Mark) -> bool:
+        """Stop it; whether it is still at that. What began meanwhile is not to blame for what was seen."""
+        try:
+            os.kill(self._pid, signal.SIGSTOP)
+        except ProcessLookupError:
+            return False
+        until = time.monotonic() + _STOPPED_S
+        while (process := look(self._pid)) and not process.stopped and time.monotonic() < until:
+            time.sleep(_PAUSE_S)
+        if process and not process.dead and self._marks.read() == mark:
+            return True
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGCONT)
+        return False
+
     def _begun_lookout(self) -> Lookout:
         if self._lookout is None:
             from gilgrid.guard.lookout import Lookout  # noqa: PLC0415 - most suites never need it
@@ -76,5 +111,5 @@ class Sidecar:
 
             self._lookout = Lookout(Sampler(self._pid, included=True))
             self._lookout.command = self._pid
-            self._lookout.bystanders = self._bystanders
+            self._lookout.bystanders = self.bystanders
         return self._lookout

@@ -28,7 +28,7 @@ _BATCH = 256  # descriptors open at a time
 class Process:
     """One look at /proc/PID/stat (proc_pid_stat(5))."""
 
-    __slots__ = ("cpu_ticks", "dead", "leader_ended", "name", "parent", "pid", "session", "since")
+    __slots__ = ("cpu_ticks", "dead", "leader_ended", "name", "parent", "pid", "session", "since", "stopped")
 
     def __init__(self, stat: bytes) -> None:
         # The name may itself hold spaces, parentheses and newlines: it ends at the last parenthesis.
@@ -40,6 +40,7 @@ class Process:
         # A zombie with threads is a process whose first thread has ended while others run.
         self.leader_ended = fields[0] in b"ZX"
         self.dead = self.leader_ended and int(fields[17]) <= 1
+        self.stopped = fields[0] in b"Tt"
         self.parent = int(fields[1])
         self.session = int(fields[3])
         self.cpu_ticks = sum(map(int, fields[11:15]))  # of its own and of the children it has waited for

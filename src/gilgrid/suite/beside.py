@@ -9,18 +9,24 @@ import re
 import select
 import signal
 import sys
+import time
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gilgrid.guard.marks import Marks
 from gilgrid.guard.sidecar import Sidecar
 from gilgrid.guard.tree import Tree, end_descendants, look
-from gilgrid.suite.journal import Found
 from gilgrid.suite.stages import Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gilgrid.guard.marks import Mark
     from gilgrid.guard.sidecar import Hang
+    from gilgrid.model import Verdict
+    from gilgrid.suite.journal import Found
 
 _HELD_BACK = {
     signal.SIGHUP,
@@ -34,110 +40,165 @@ _HELD_BACK = {
 _MOST_BYTES = 1 << 20  # of what was captured, and of what faulthandler says
 _FATAL = re.compile("^Fatal Python error: (.*)$", re.MULTILINE)
 _OF_PYTEST = re.compile(r'  File "[^"]*/(_pytest|pluggy)/')
-_RUNS = {Stage.COLLECTING, Stage.TESTING}
+_RUNS = {Stage.COLLECTING, Stage.ARRANGING, Stage.TESTING}
 """Where no exit is pytest's own."""
-_IS_AT_WORK = {Stage.STARTING, Stage.COLLECTING, Stage.TESTING, Stage.BETWEEN, Stage.FINISHING}
+_IS_AT_WORK = _RUNS | {Stage.STARTING, Stage.BETWEEN, Stage.FINISHING}
 
 
-def keep(suite: int, first: int, marks: Marks, named: int, crash: int) -> tuple[Mark, Found | None, int]:
-    """Until the suite, a child of this process, has ended: what it was at, how that ended, and its code."""
+def keep(suite: int, first: int, marks: Marks, heard: int, crash: int) -> tuple[Mark, Found | None, int]:
+    """Until the suite, a child of this process, has ended: what it was at, how that ended, and its code.
+
+    It ends the suite when the `first` process does. `heard` and `crash` are those of `Beside`.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)  # see `outer`: what comes here has come to all
     tree = Tree()
     tree.root = suite
-    sidecar = Sidecar(suite, marks)
-    captured = _Captured(suite, named)
-    poll = select.poll()
-    poll.register(tree.changes, select.POLLIN)
-    poll.register(named, select.POLLIN)
+    beside = Beside(suite, marks, heard, crash)
     parent = _pidfd(first)
-    if parent >= 0:
-        poll.register(parent, select.POLLIN)
+    waited_for = [tree.changes, heard, parent]
     while True:
-        ready = [fd for fd, _ in poll.poll(1000 * sidecar.patience_s + 1)]
-        if named in ready:
-            poll.unregister(named)
-            captured.open()
+        ready = beside.wait(waited_for)
         tree.reap()
-        mark = marks.read()
         if tree.root_status is not None:
             code = os.waitstatus_to_exitcode(tree.root_status)
-            found = _ended_early(mark, code, captured, crash)
+            mark = marks.read()
+            found = beside.ended_early(code)
             if found:
                 tree.end()
             return mark, found, code
         if parent in ready:
             tree.end()
-            return mark, None, 0
-        hang = sidecar.look()
-        if hang is not None:
-            found = _hung(hang, captured)
-            tree.end()
-            return hang.mark, found, -signal.SIGKILL
+            return marks.read(), None, 0
+        found = beside.judge(tree.end)
+        if found is not None:
+            return marks.read(), found, -signal.SIGKILL
 
 
 def main() -> None:
-    """The same for a process that is not its child, whose arguments are those of ``workers.Worker``."""
-    _, _, pid, place, bystanders, *rest = sys.argv
-    shared, crash, named = map(int, rest)
-    suite = int(pid)
-    captured = _Captured(suite, named)
+    """The same for a process that is not its child; the argument is that of `workers.start`."""
+    told = json.loads(sys.argv[1])
     for number in _HELD_BACK:
         signal.signal(number, signal.SIG_IGN)
-    marks = Marks(shared)
-    sidecar = Sidecar(suite, marks, frozenset(json.loads(bystanders)))
-    end = _pidfd(suite)
-    waited_for = [end, named]
+    suite = told["suite"]
+    end = partial(end_descendants, suite)
+    end_of_suite = _pidfd(suite)
+    first = look(suite)
+    beside = Beside(suite, Marks(told["marks"]), told["heard"], told["crash"], frozenset(told["bystanders"]))
+    waited_for = [told["heard"], end_of_suite]
     found = None
-    process = look(suite)
-    controller = process.parent if process else 0
     while found is None:
-        ready = select.select(waited_for, [], [], sidecar.patience_s)[0]
-        if named in ready:
-            waited_for.remove(named)
-            captured.open()
-        if end in ready:
-            found = _ended_early(marks.read(), None, captured, crash)
-            break
+        ready = beside.wait(waited_for)
         process = look(suite)
-        if process and process.parent != controller:  # nobody is left to hear of it
-            end_descendants(suite)
+        if first is None or process is None or process.identity != first.identity or end_of_suite in ready:
+            found = beside.ended_early(None)
+            break
+        if process.parent != told["controller"]:  # nobody is left to hear of it
+            end()
             return
-        hang = sidecar.look()
-        if hang is not None:
-            found = _hung(hang, captured)
-            end_descendants(suite)
-    draft = f"{place}.draft"
-    with open(draft, "wb") as file:  # noqa: PTH123 - pathlib costs 15 ms to import
-        pickle.dump(found, file, 5)
-    os.rename(draft, place)  # noqa: PTH104 - as above
+        found = beside.judge(end)
+    draft = f"{told['place']}.draft"
+    with suppress(OSError):  # the session is over, and with it the folder
+        with open(draft, "wb") as file:  # noqa: PTH123 - pathlib costs 15 ms to import
+            pickle.dump(found, file, 5)
+        os.rename(draft, told["place"])  # noqa: PTH104 - as above
+
+
+class Beside:
+    """What both do. `heard` is the pipe of `marking.tell_sidecar`, `crash` a file for faulthandler."""
+
+    def __init__(
+        self, suite: int, marks: Marks, heard: int, crash: int, bystanders: frozenset[int] = frozenset()
+    ) -> None:
+        self._suite = suite
+        self._marks = marks
+        self._heard = heard
+        self._crash = crash
+        self._sidecar = Sidecar(suite, marks, bystanders)
+        self._captured: list[int] = []  # files that outlive the suite once they are open here
+
+    def wait(self, files: list[int]) -> list[int]:
+        """For one of these, or until it is time to look; those that cannot be had are left out."""
+        poll = select.poll()
+        for file in files:
+            if file >= 0:
+                poll.register(file, select.POLLIN)
+        ready = [file for file, _ in poll.poll(1000 * self._sidecar.patience_s + 1)]
+        if self._heard in ready:
+            files.remove(self._heard)
+            self._hear()
+        return ready
+
+    def judge(self, end: Callable[[], object]) -> Found | None:
+        """What it hangs in, if it does; it is ended then."""
+        hang = self._sidecar.look()
+        if hang is None:
+            return None
+        end()
+        return self._of_hang(hang)
+
+    def ended_early(self, code: int | None) -> Found | None:
+        """Where the process ended while it was at work, and pytest has not said how the session went."""
+        from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need it
+
+        mark = self._marks.read()
+        if mark.stage not in _IS_AT_WORK or (code is not None and code >= 0 and mark.stage not in _RUNS):
+            return None
+        said = _text(self._crash)
+        if code is None:
+            fatal = _FATAL.search(said)
+            verdict = Verdict.CRASH if fatal else Verdict.FAILED
+            reason = fatal[1] if fatal else "the process has ended, by SIGKILL or by os._exit"
+        elif code < 0:
+            verdict, reason = Verdict.CRASH, f"killed by {_signal_name(-code)}"
+        else:
+            verdict, reason = Verdict.FAILED, f"the process exited with code {code}, and pytest with it"
+        told = "\n\n".join(filter(None, [f"{verdict}: {reason}", _frames(said).strip()]))
+        return self._found(mark, verdict, reason, told, time.monotonic() - mark.since)
+
+    def _of_hang(self, hang: Hang) -> Found:
+        from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need them
+        from gilgrid.report import hang as report  # noqa: PLC0415
+
+        evidence, limit_s = hang.evidence, hang.mark.limit_s
+        reason = report.sentence(evidence)
+        if evidence.is_proof:
+            told = report.text(evidence, verdict=Verdict.DEADLOCK)
+            return self._found(hang.mark, Verdict.DEADLOCK, reason, told, hang.seconds)
+        reason = f"still running after {limit_s:g} s: {reason if evidence.cause else 'no deadlock is proven'}"
+        told = report.text(evidence, verdict=Verdict.TIMEOUT, deadline_s=limit_s)
+        return self._found(hang.mark, Verdict.TIMEOUT, reason, told, hang.seconds)
+
+    def _found(self, mark: Mark, verdict: Verdict, reason: str, told: str, seconds: float) -> Found:
+        from gilgrid.suite.journal import Found  # noqa: PLC0415 - as above
+
+        found = Found(
+            stage=Stage(mark.stage),
+            item=mark.item,
+            phase=mark.phase,
+            verdict=verdict,
+            reason=reason,
+            told=told,
+            seconds=seconds,
+        )
+        out, err = [*map(_text, self._captured), "", ""][:2]
+        return replace(found, out=out, err=err)
+
+    def _hear(self) -> None:
+        said = os.read(self._heard, 1 << 16)
+        if not said:
+            return  # it ended before it could
+        told = json.loads(said)
+        self._sidecar.bystanders |= frozenset(told["bystanders"])
+        with suppress(OSError):
+            for number in told["captured"]:
+                self._captured.append(os.open(f"/proc/{self._suite}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC))
 
 
 def _pidfd(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
-        return -1  # Linux before 5.3
-
-
-class _Captured:
-    """What pytest has captured, in files that outlive the suite once they are open here."""
-
-    def __init__(self, suite: int, named: int) -> None:
-        self._suite = suite
-        self._named = named
-        self._files: list[int] = []
-
-    def open(self) -> None:
-        """Open those that the suite has named."""
-        with suppress(OSError):
-            for number in os.read(self._named, 64).split():
-                self._files.append(
-                    os.open(f"/proc/{self._suite}/fd/{int(number)}", os.O_RDONLY | os.O_CLOEXEC)
-                )
-
-    def read(self) -> list[str]:
-        """Of stdout and of stderr, since the last report."""
-        return [*map(_text, self._files), "", ""][:2]
+        return -1  # Linux before 5.3, or it has ended
 
 
 def _text(file: int) -> str:
@@ -148,55 +209,10 @@ def _text(file: int) -> str:
     return ""
 
 
-def _hung(hang: Hang, captured: _Captured) -> Found:
-    from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need them
-    from gilgrid.report import hang as report  # noqa: PLC0415
-
-    mark = hang.mark
-    verdict = Verdict.DEADLOCK if hang.evidence.is_proof else Verdict.TIMEOUT
-    out, err = captured.read()
-    reason = report.sentence(hang.evidence)
-    if verdict is Verdict.TIMEOUT:
-        told = reason if hang.evidence.cause else "no deadlock is proven"
-        reason = f"still running after {mark.limit_s:g} s: {told}"
-    deadline_s = None if verdict is Verdict.DEADLOCK else mark.limit_s
-    return Found(
-        stage=mark.stage,
-        item=mark.item,
-        phase=mark.phase,
-        verdict=verdict.value,
-        reason=reason,
-        told=report.text(hang.evidence, verdict=verdict, deadline_s=deadline_s),
-        seconds=hang.seconds,
-        out=out,
-        err=err,
-    )
-
-
-def _ended_early(mark: Mark, code: int | None, captured: _Captured, crash: int) -> Found | None:
-    """Where the process ended while it was at work, and pytest has not said how the session went."""
-    if mark.stage not in _IS_AT_WORK or (code is not None and code >= 0 and mark.stage not in _RUNS):
-        return None
-    if code is None:
-        fatal = _FATAL.search(_text(crash))
-        verdict = "crash" if fatal else "failed"
-        reason = fatal[1] if fatal else "the process has ended, by SIGKILL or by os._exit"
-    elif code < 0:
-        verdict, reason = "crash", f"killed by {signal.Signals(-code).name}"
-    else:
-        verdict, reason = "failed", f"the process exited with code {code}, and pytest with it"
-    out, err = captured.read()
-    return Found(
-        stage=mark.stage,
-        item=mark.item,
-        phase=mark.phase,
-        verdict=verdict,
-        reason=reason,
-        told="\n\n".join(filter(None, [f"{verdict}: {reason}", _frames(_text(crash)).strip()])),
-        seconds=0.0,
-        out=out,
-        err=err,
-    )
+def _signal_name(number: int) -> str:
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
 
 
 def _frames(text: str) -> str:

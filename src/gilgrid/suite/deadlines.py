@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import pytest
-
-MARKER = (
-    "timeout(timeout, method=None, func_only=False): the test may take so many seconds; its method is ignored"
-)
+import pytest
 
 
-def add_options(parser: pytest.Parser, plugins: pytest.PytestPluginManager) -> None:
-    """Those of pytest-timeout, where it is not there to add them."""
-    if plugins.is_blocked("timeout") or find_spec("pytest_timeout") is None:
-        group = parser.getgroup("timeout", "gilgrid, as pytest-timeout has it")
-        group.addoption(
+def add_option(parser: pytest.Parser) -> None:
+    """That of pytest-timeout, unless somebody else has one of that name."""
+    with suppress(ValueError):
+        parser.getgroup("timeout", "gilgrid, as pytest-timeout has it").addoption(
             "--timeout", type=float, help="with --gilgrid, seconds that a test may take; 0 for no limit"
-        )
-        parser.addini("timeout", "with gilgrid, seconds that a test may take")
-        parser.addini(
-            "timeout_func_only", "with gilgrid, whether its fixtures do not count", type="bool", default=False
         )
 
 
@@ -55,14 +45,9 @@ class Deadlines:
 
 def _default(config: pytest.Config) -> Any:
     option = config.getoption("timeout", None)
-    return next(
-        (
-            one
-            for one in (option, os.environ.get("PYTEST_TIMEOUT"), _ini(config, "timeout"))
-            if one is not None
-        ),
-        None,
-    )
+    if option is not None:
+        return option
+    return os.environ.get("PYTEST_TIMEOUT") or _ini(config, "timeout")
 
 
 def _ini(config: pytest.Config, name: str) -> Any:
@@ -73,8 +58,6 @@ def _ini(config: pytest.Config, name: str) -> Any:
 
 
 def _seconds(value: Any) -> float | None:
-    import pytest  # noqa: PLC0415 - the plugin is imported by it
-
     try:
         seconds = float(value or 0)
     except (TypeError, ValueError):

@@ -6,17 +6,18 @@ without a word: pytest's reports, the exit code and what other plugins make of t
 
 from __future__ import annotations
 
-import os
-import pickle
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from gilgrid.suite.journal import Passed
-from gilgrid.suite.marking import Marking, name_captured
+from gilgrid.suite.marking import Marking, tell_sidecar
+from gilgrid.suite.plain import of_report, of_warning, plain, to_report, to_warning
+from gilgrid.suite.silence import Silence
 from gilgrid.suite.stages import PHASES, Stage
-from gilgrid.suite.told import as_reports, collect_report, passed
+from gilgrid.suite.told import Gone, as_reports, collect_report, passed
+from gilgrid.suite.whole import Whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
     from gilgrid.suite.journal import Found
     from gilgrid.suite.outer import Generation
 
-_CLOCKS = (
-    ("terminalreporter", ("_session_start", "_sessionstarttime")),
-    ("junitxml", ("suite_start", "suite_start_time")),
-)
-"""Of which plugins what attributes say when the session began, by pytest's version."""
+_OF_NO_TEST = {Stage.BETWEEN, Stage.FINISHING}
+_MOST_BETWEEN = 2
+"""So often it may hang between two tests: what hangs there would do so after each of them."""
 
 
 class Inside(Marking):
@@ -37,139 +36,217 @@ class Inside(Marking):
     def __init__(self, generation: Generation) -> None:
         super().__init__(generation.marks, generation.crash)
         self._journal = generation.journal
-        self._files = generation.files
+        self._tells = generation.tells
         self._past = generation.journal.past()
-        self._silence: _Silence | None = None
+        self._silence: Silence | None = None
+        self._whole = Whole()
         self._takes_in = False
+        self._left_out = 0
+        self._session: pytest.Session | None = None
+        self._config: Any = None
+        self._item: pytest.Item | None = None
         self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
+        self._found = {one.item: one for one in self._past.found if one.stage == Stage.TESTING}
+        self._between = {one.item for one in self._past.found if one.stage == Stage.BETWEEN}
+        self._is_over = len(self._between) >= _MOST_BETWEEN or any(
+            one.stage == Stage.FINISHING for one in self._past.found
+        )
 
     @property
     def is_first(self) -> bool:
         """Whether nothing was found yet."""
         return not self._past.found
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """What an earlier process has logged is kept."""
+        if not self.is_first:
+            config.option.log_file_mode = "a"
+
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Tell the sidecar what is captured where; what has been said before is not said again."""
+        """Tell the sidecar what it has to know; what has been said before is not said again."""
         super().pytest_configure(config)
-        name_captured(config, self._files)
+        self._config = config
+        tell_sidecar(config, self._tells)
         if not self.is_first:
-            self._silence = _Silence(config)
+            self._silence = Silence(config)
+            config.pluginmanager.register(_Collected(self._past.found), "gilgrid-collected")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
         """It began when the first process did."""
+        self._session = session
         if self.is_first:
-            self._journal.write("clocks", _clocks(session.config))
+            self._journal.write("clocks", self._whole.clocks(session.config))
         else:
-            _set_clocks(session.config, self._past.clocks)
+            self._whole.set_clocks(session.config, self._past.clocks)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
-        """What hung or crashed while it was collected is a failure of its own."""
-        for found in self._past.found:
-            if found.stage == Stage.COLLECTING and found.collecting == collector.nodeid:
-                return collect_report(collector, found)
+    @contextmanager
+    def collecting(self, collector: pytest.Collector) -> Iterator[None]:
+        """The journal knows what."""
         if self.is_ours:
             self._journal.write("collecting", collector.nodeid)
-        return super().pytest_make_collect_report(collector)
+        with super().collecting(collector):
+            yield
+
+    def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
+        """In the order of the first process, however random that is; what was not there then comes last."""
+        order = list(self._past.order)
+        left: dict[str, list[int]] = {}
+        for place, nodeid in reversed(list(enumerate(order))):
+            left.setdefault(nodeid, []).append(place)
+        places = {}
+        for item in session.items:
+            if left.get(item.nodeid):
+                places[item] = left[item.nodeid].pop()
+            else:
+                places[item] = len(order)
+                order.append(item.nodeid)
+        session.items.sort(key=places.__getitem__)
+        self._gone = sorted(place for several in left.values() for place in several)
+        if order != self._past.order:
+            self._journal.write("order", order)
+            self._past.order = order
+        return places
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """The order is that of the first process, however random it is."""
-        if self._past.order is None:
-            self._journal.write("order", [item.nodeid for item in session.items])
-        else:
-            session.items[:] = _in_order(session.items, self._past.order)
+        """All tests are known, and with them all classes that a warning may be of."""
         super().pytest_collection_finish(session)
+        self._whole.set_properties(session.config, self._past.properties)
         with self._taking_in():
-            for message, when, nodeid, location in self._past.warnings:
-                session.ihook.pytest_warning_recorded.call_historic(
-                    kwargs={
-                        "warning_message": message,
-                        "when": when,
-                        "nodeid": nodeid,
-                        "location": location,
-                    }
-                )
+            for warning in self._past.warnings:
+                session.ihook.pytest_warning_recorded.call_historic(kwargs=to_warning(warning))
+        if self._is_over:
+            Silence.of_sessionfinish(session.config)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        """What has ended, and is collected no more, has ended all the same."""
+        for place in self._gone:
+            if self._has_ended(place):
+                self._take_in(Gone(self._past.order[place], session), place)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Take in what has ended."""
         place = self._places.get(item, -1)
-        found = next(
-            (one for one in self._past.found if one.stage == Stage.TESTING and one.item == place), None
-        )
-        if found is None and place not in self._past.reports:
-            self._speak()
-            return super().pytest_runtest_protocol(item)
-        self._take_in(item, place, found)
-        return True
+        if self._has_ended(place):
+            self._take_in(item, place)
+            return True
+        self._speak()
+        if self._past.interrupted_by:
+            raise KeyboardInterrupt
+        if self._is_over:
+            self._left_out += 1
+            return True
+        self._item = item
+        return super().pytest_runtest_protocol(item)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep it, once everybody else has heard it."""
-        if not self._takes_in:
-            super().pytest_runtest_logreport(report)
+        if not self._takes_in and self.is_ours:
             self._keep(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """The test may have said something of the suite."""
+        if not self._takes_in and self.is_ours:
+            properties = self._whole.new_properties(self._config)
+            if properties:
+                self._journal.write("properties", plain(properties))
+        super().pytest_runtest_logfinish()
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Keep it; those of the collection come again."""
         if when == "runtest" and not self._takes_in and self.is_ours:
-            warning_message.source = None  # what it is about may be anything
-            if _is_kept(warning_message):
-                self._journal.write("warning", warning_message, when, nodeid, location)
+            self._journal.write("warnings", *of_warning(warning_message, when, nodeid, location))
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_internalerror(self) -> None:
+        """It is to be seen."""
+        self._speak()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """There may be no test left to run."""
         self._speak()
-        super().pytest_sessionfinish()
+        self._whole.forget_repeated(session.config)
+        if any(one.stage in _OF_NO_TEST for one in self._past.found):
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        super().pytest_sessionfinish(session)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Tell what hung that was no test."""
+        for found in self._past.found:
+            if found.stage in _OF_NO_TEST:
+                terminalreporter.section(f"gilgrid: {found.verdict} while {found.stage.name_for_people}", red=True)
+                terminalreporter.write_line(found.told.rstrip())
+        if self._left_out:
+            terminalreporter.write_line(f"gilgrid: {self._left_out} tests were not run for that", red=True)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Pytest has said how it went."""
+        self.mark(Stage.ENDING, int(self._session.exitstatus) if self._session else 0)
+
+    def _has_ended(self, place: int) -> bool:
+        """Whether its teardown is told, or it was found to hang."""
+        return place in self._found or any(map(_is_teardown, self._past.reports.get(place, ())))
 
     def _keep(self, report: pytest.TestReport) -> None:
         values = vars(report)
+        item = self._item
         if (
             report.outcome == "passed"
             and not report.sections
             and not report.user_properties
             and len(values) == self._usual
             and type(report) is pytest.TestReport
+            and item is not None
+            and report.nodeid == item.nodeid
+            and report.location == item.location
         ):
             phase = PHASES.index(report.when)
-            self._journal.write_passed(
-                self._at, Passed(phase, values.get("start", 0.0), values.get("stop", 0.0), report.duration)
-            )
-            return
-        try:
-            self._journal.write("report", self._at, report)
-        except (pickle.PicklingError, TypeError, AttributeError):
-            # Another plugin has hung something on it: that is left out.
-            plain = {name: value for name, value in vars(report).items() if _is_kept(value)}
-            bare = pytest.TestReport.__new__(type(report))
-            vars(bare).update(plain)
-            self._journal.write("report", self._at, bare)
+            kept = Passed(phase, values.get("start", 0.0), values.get("stop", 0.0), report.duration)
+            self._journal.write_passed(self._at, kept)
+        else:
+            self._journal.write("reports", self._at, of_report(self._config, report))
 
-    def _take_in(self, item: pytest.Item, place: int, found: Found | None) -> None:
+    def _take_in(self, item: pytest.Item | Gone, place: int) -> None:
         hook = item.ihook
-        is_new = found is not None and found is self._past.found[-1]
-        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        found = self._found.get(place)
+        reports = [
+            passed(item, one) if isinstance(one, Passed) else to_report(self._config, one)
+            for one in self._past.reports.get(place, ())
+        ]
         with self._taking_in():
-            for one in self._past.reports.get(place, []):
-                report = passed(item, one) if isinstance(one, Passed) else one
+            hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+            for report in reports:
                 hook.pytest_runtest_logreport(report=report)
-        if is_new:
+        if found is not None and found is self._past.found[-1]:
             self._speak()
         if found is not None:
             with self._taking_in():
-                for report in as_reports(item, found):
+                for report in as_reports(item, found, reports):
                     hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        if not self._is_over and place not in self._between:
+            with self._taking_in():
+                hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
     @contextmanager
     def _taking_in(self) -> Iterator[None]:
+        """Other plugins print nothing again either."""
         self._takes_in = True
         try:
-            yield
+            with ExitStack() as stack:
+                if self._silence is not None:
+                    stack.enter_context(redirect_stdout(self._silence.nowhere))
+                    stack.enter_context(redirect_stderr(self._silence.nowhere))
+                yield
         finally:
             self._takes_in = False
 
@@ -180,61 +257,19 @@ class Inside(Marking):
             self._silence = None
 
 
-class _Silence:
-    """The terminal reporter writes nowhere: it knows its column, as if it had written."""
+class _Collected:
+    """Has what hung or crashed while it was collected be a failure of its own."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
-        self._writer = getattr(reporter, "_tw", None)
-        if self._writer is not None:
-            self._file = self._writer._file  # noqa: SLF001 - pytest has no other way
-            self._writer._file = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115, SLF001
+    def __init__(self, found: list[Found]) -> None:
+        self._found = {one.collecting: one for one in found if one.stage == Stage.COLLECTING}
 
-    def end(self) -> None:
-        if self._writer is not None:
-            self._writer._file.close()  # noqa: SLF001
-            self._writer._file = self._file  # noqa: SLF001
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
+        """Instead of pytest."""
+        found = self._found.get(collector.nodeid)
+        return None if found is None else collect_report(collector, found)
 
 
-def _is_kept(value: Any) -> bool:
-    try:
-        pickle.dumps(value, 5)
-    except (pickle.PicklingError, TypeError, AttributeError):
-        return False
-    return True
-
-
-def _in_order(items: list[pytest.Item], order: list[str]) -> list[pytest.Item]:
-    """These items in that order; what is not in it comes last."""
-    by_id: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        by_id.setdefault(item.nodeid, []).append(item)
-    known = [by_id[nodeid].pop(0) for nodeid in order if by_id.get(nodeid)]
-    return [*known, *(item for item in items if item in set(items) - set(known))]
-
-
-def _clocks(config: pytest.Config) -> dict[str, Any]:
-    found = {}
-    for plugin, attribute in _attributes(config):
-        found[f"{type(plugin).__name__}.{attribute}"] = getattr(plugin, attribute)
-    return {name: value for name, value in found.items() if _is_kept(value)}
-
-
-def _set_clocks(config: pytest.Config, clocks: dict[str, Any]) -> None:
-    for plugin, attribute in _attributes(config):
-        value = clocks.get(f"{type(plugin).__name__}.{attribute}")
-        if value is not None:
-            setattr(plugin, attribute, value)
-
-
-def _attributes(config: pytest.Config) -> Iterator[tuple[Any, str]]:
-    from _pytest.junitxml import xml_key  # noqa: PLC0415 - pytest's own has no other name
-
-    plugins = {
-        "terminalreporter": config.pluginmanager.get_plugin("terminalreporter"),
-        "junitxml": config.stash.get(xml_key, None),
-    }
-    for name, attributes in _CLOCKS:
-        for attribute in attributes:
-            if hasattr(plugins[name], attribute):
-                yield plugins[name], attribute
+def _is_teardown(kept: Any) -> bool:
+    phase = PHASES[kept.phase] if isinstance(kept, Passed) else kept.get("when")
+    return bool(phase == "teardown")

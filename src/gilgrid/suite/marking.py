@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import faulthandler
+import json
 import os
+import threading
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gilgrid.guard.marks import FOREVER
 from gilgrid.suite import coverage
-from gilgrid.suite.deadlines import MARKER, Deadline, Deadlines
+from gilgrid.suite.deadlines import Deadline, Deadlines
 from gilgrid.suite.stages import PHASES, Stage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gilgrid.guard.marks import Marks
 
 _SETUP, _CALL, _TEARDOWN = range(len(PHASES))
-_FOREVER = float("inf")
+_NO_DEADLINE = Deadline(None, func_only=False)
 
 
 class Marking:
@@ -28,65 +33,89 @@ class Marking:
         self._marks = marks
         self._crash = crash
         self._pid = os.getpid()
+        # A test may replace both, and not be done with it when a hook is called.
+        self._getpid = os.getpid
+        self._now = time.monotonic
         self._places: dict[pytest.Item, int] = {}
+        self._deadlines: dict[pytest.Item, Deadline] = {}
         self._at = 0
-        self._of: list[Deadline] = []
-        self._deadline = Deadline(None, func_only=False)
-        self._until = _FOREVER
+        self._deadline = _NO_DEADLINE
+        self._until = FOREVER
         self._flush_coverage = coverage.Flush()
 
     @property
     def is_ours(self) -> bool:
         """Not so in a process that a test has forked."""
-        return os.getpid() == self._pid
+        return self._getpid() == self._pid
 
-    def mark(self, stage: Stage) -> None:
+    def mark(self, stage: Stage, item: int = 0) -> None:
         """From now on it is at that."""
         if self.is_ours:
-            self._marks.set(stage)
+            self._marks.set(stage, item)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """All of pytest's own is there by now."""
-        config.addinivalue_line("markers", MARKER)
         if faulthandler.is_enabled():
             faulthandler.enable(file=self._crash)
         config.pluginmanager.register(_Forks(), "gilgrid-forks")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
+    @contextmanager
+    def collecting(self, collector: pytest.Collector) -> Iterator[None]:
         """Say what is collected."""
         del collector
         self.mark(Stage.COLLECTING)
-        return None
+        yield
+        self.mark(Stage.ARRANGING)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
+        """Whatever comes after it is not to blame on it."""
+        with self.collecting(collector):
+            yield
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Each test has a place from now on, and a deadline."""
-        self._places = {item: place for place, item in enumerate(session.items)}
+        self._places = self.arranged(session)
         deadlines = Deadlines(session.config)
-        self._of = [deadlines.of(item) for item in session.items]
+        self._deadlines = {item: deadlines.of(item) for item in session.items}
         self.mark(Stage.BETWEEN)
+
+    def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
+        """The places of its tests."""
+        return {item: place for place, item in enumerate(session.items)}
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Mark what begins, with its deadline."""
+        """Mark what begins; its deadline is that of all its phases, and of all its attempts."""
         if self.is_ours:
             self._at = self._places.get(item, -1)
-            self._deadline = self._of[self._at]
+            self._deadline = self._deadlines.get(item, _NO_DEADLINE)
             has_limit = self._deadline.seconds and not self._deadline.func_only
-            self._until = time.monotonic() + (self._deadline.seconds or 0.0) if has_limit else _FOREVER
-            self._marks.set(Stage.TESTING, self._at, _SETUP, self._until, self._deadline.seconds or 0.0)
+            self._until = self._now() + (self._deadline.seconds or 0.0) if has_limit else FOREVER
+            self._mark_phase(_SETUP, self._until)
         return None
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """The next phase begins."""
-        if type(report) is pytest.TestReport:  # a subtest has reports of its own
-            until = self._until
-            phase = _CALL if report.when == "setup" and report.passed else _TEARDOWN
-            if phase == _CALL and self._deadline.func_only and self._deadline.seconds:
-                until = time.monotonic() + self._deadline.seconds
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """It may be another attempt."""
+        self._mark_phase(_SETUP, self._until)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """The function alone."""
+        seconds = self._deadline.seconds
+        is_alone = self._deadline.func_only and seconds is not None
+        self._mark_phase(_CALL, self._now() + (seconds or 0.0) if is_alone else self._until)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """What its fixtures do afterwards."""
+        self._mark_phase(_TEARDOWN, self._until)
+
+    def _mark_phase(self, phase: int, until: float) -> None:
+        if self.is_ours:
             self._marks.set(Stage.TESTING, self._at, phase, until, self._deadline.seconds or 0.0)
 
     @pytest.hookimpl(trylast=True)
@@ -94,7 +123,7 @@ class Marking:
         """What comes now has no deadline: a worker may wait for its next test."""
         if self.is_ours:
             self._flush_coverage()
-        self.mark(Stage.BETWEEN)
+            self._marks.set(Stage.BETWEEN, self._at)
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item) -> bool:
@@ -108,19 +137,14 @@ class Marking:
 
     def pytest_leave_pdb(self) -> None:
         """The test goes on, without a deadline."""
-        self._until = _FOREVER
-        if self.is_ours:
-            self._marks.set(Stage.TESTING, self._at, _CALL)
+        self._until = FOREVER
+        self._mark_phase(_CALL, FOREVER)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """All tests are over."""
+        del session
         self.mark(Stage.FINISHING)
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_unconfigure(self) -> None:
-        """Pytest has said how it went."""
-        self.mark(Stage.ENDING)
 
 
 class _Forks:
@@ -128,11 +152,12 @@ class _Forks:
 
     def __init__(self) -> None:
         self._pid = os.getpid()
+        self._getpid = os.getpid  # as above
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Before anybody else hears it: the terminal, or xdist."""
-        if os.getpid() != self._pid:
+        if self._getpid() != self._pid:
             text = (
                 f"\n{report.nodeid} has forked, and its child came back as if it were pytest: it is ended\n"
             )
@@ -140,14 +165,27 @@ class _Forks:
             os._exit(1)
 
 
-def name_captured(config: pytest.Config, pipe: int) -> None:
-    """Tell the sidecar which files pytest captures stdout and stderr into, where it does so.
+def tell_sidecar(config: pytest.Config, pipe: int) -> None:
+    """Tell it into which files pytest captures stdout and stderr, and which threads are of its plugins.
 
     The pipe is closed then: an open way out of the process is one by which a test could be released, for all
     that can be proven.
     """
     capture = getattr(config.pluginmanager.get_plugin("capturemanager"), "_global_capturing", None)
+    files: list[int] = []
     with suppress(AttributeError, OSError, ValueError):
-        files = [getattr(capture, name).tmpfile.fileno() for name in ("out", "err")]
-        os.write(pipe, " ".join(map(str, files)).encode())
+        files += [getattr(capture, name).tmpfile.fileno() for name in ("out", "err")]
+    os.write(pipe, json.dumps({"captured": files, "bystanders": _threads_of_plugins(config)}).encode())
     os.close(pipe)
+
+
+def _threads_of_plugins(config: pytest.Config) -> list[int]:
+    """Those that an installed plugin has started by now, as pytest-rerunfailures does for pytest-xdist."""
+    plugins: Any = (plugin for plugin, _ in config.pluginmanager.list_plugin_distinfo())
+    packages = {getattr(plugin, "__name__", "").partition(".")[0] for plugin in plugins} - {""}
+    return [
+        thread.native_id
+        for thread in threading.enumerate()
+        if thread.native_id is not None
+        and getattr(getattr(thread, "_target", None), "__module__", "").partition(".")[0] in packages
+    ]

@@ -12,15 +12,18 @@ import os
 import pickle
 import resource
 import select
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from gilgrid.guard.marks import Mark, Marks
 from gilgrid.guard.relay import Relay
-from gilgrid.suite import coverage
+from gilgrid.suite import coverage, descriptors
 from gilgrid.suite.journal import Found, Journal
 from gilgrid.suite.stages import Stage
 
@@ -30,13 +33,12 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ENDED_BY_OTHERS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
 _STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT}
-_suites: set[int] = set()
 _FAILED = 1  # pytest.ExitCode.TESTS_FAILED
 _INTERNAL_ERROR = 3
-
-
 _TO_ALL_S = 0.01  # a signal to a process group reaches all of it within microseconds
 _NOTHING = Mark(0, 0, 0, 0.0, 0.0, 0.0)
+_TAKEN_IN = {Stage.COLLECTING, Stage.TESTING, Stage.BETWEEN, Stage.FINISHING}
+"""Where another process can tell what was found, and go on."""
 
 
 class Generation(NamedTuple):
@@ -44,10 +46,12 @@ class Generation(NamedTuple):
 
     marks: Marks
     journal: Journal
-    files: int
-    """A pipe to say which files hold what pytest has captured."""
+    tells: int
+    """The pipe of `marking.tell_sidecar`."""
     crash: int
     """A file for what faulthandler says."""
+    folder: str
+    """Where the sidecars of workers say what they have found."""
 
 
 class _End(NamedTuple):
@@ -57,72 +61,104 @@ class _End(NamedTuple):
     found: Found | None
     code: int
     """As subprocess has it: -N where signal N ended it."""
+    heard: frozenset[int] = frozenset()
+    """The signals that came to the first process meanwhile."""
 
 
-def take_over() -> Generation:
+class _Suite:
+    """What all generations have in common."""
+
+    def __init__(self, *, has_workers: bool) -> None:
+        self.has_workers = has_workers
+        self.journal = Journal(descriptors.memory("gilgrid-journal"))
+        self.folder = tempfile.mkdtemp(prefix="gilgrid-") if has_workers else ""
+        self.blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def clear(self) -> None:
+        """Leave nothing behind. The sidecar does it as well, which may outlive the first process."""
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _TakenOver:
+    """By which process this one was taken over, as a fork of it is not."""
+
+    by = 0
+
+
+def take_over(*, has_workers: bool) -> Generation:
     """Have the suite run in a process of its own, here: returns in that process, and in each that follows it.
 
-    The process that has called it ends as the last of them does.
+    The process that has called it ends as the last of them does. With workers the suite itself is in these.
     """
     coverage.begin()
     gc.freeze()  # else each look for garbage copies what the processes share: the modules of pytest
-    journal = Journal()
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    suite = _Suite(has_workers=has_workers)
     while True:
-        now = _run(journal, blocked)
+        now = _run(suite)
         if isinstance(now, Generation):
             return now
-        if not _goes_on(journal, now):
+        if not _goes_on(suite, now):
+            suite.clear()
             _end_as(now)
 
 
 def has_taken_over() -> bool:
     """Whether this process is one of a suite, as where a test runs another suite within it."""
-    return os.getpid() in _suites
+    return _TakenOver.by == os.getpid()
 
 
-def _run(journal: Journal, blocked: Any) -> Generation | _End:
+def _run(suite: _Suite) -> Generation | _End:
     """Fork; the one or the other, by which process it is."""
     marks = Marks()
     marks.set(Stage.STARTING)
-    crash = os.memfd_create("gilgrid-crash", os.MFD_CLOEXEC)
-    told, tells = os.pipe2(os.O_CLOEXEC)
+    crash = descriptors.memory("gilgrid-crash")
+    told, tells = descriptors.pipe()
     first = os.getpid()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     sidecar = os.fork()
     if sidecar:
         os.close(tells)
         os.close(crash)
-        return _wait(sidecar, told, blocked)
+        return _wait(sidecar, told, suite)
     os.close(told)
-    named, names = os.pipe2(os.O_CLOEXEC)
+    keeper = os.getpid()
     try:
-        keeper = os.getpid()
-        suite = os.fork()
-        if not suite:
-            os.close(tells)
-            os.close(named)
-            _die_with(keeper)
-            _suites.add(os.getpid())
-            coverage.go_on()
-            return Generation(marks, journal, names, crash)
-    except OSError:  # there can be no further process
+        heard, says = descriptors.pipe()
+        child = os.fork()
+    except OSError as error:
+        _say(f"no process can be started for the suite: {error}")
         os._exit(_INTERNAL_ERROR)
-    os.close(names)
+    if child:
+        os.close(says)
+        os.write(tells, child.to_bytes(4, "little"))
+        _keep(suite, tells, (child, first, marks, heard, crash))
+    os.close(tells)
+    os.close(heard)
+    _die_with(keeper)
+    _TakenOver.by = os.getpid()
+    coverage.go_on()
+    return Generation(marks, suite.journal, says, crash, suite.folder)
+
+
+def _keep(suite: _Suite, tells: int, watched: tuple[int, int, Marks, int, int]) -> NoReturn:
+    """Be the sidecar, and tell the first process how the child has ended."""
     code = _INTERNAL_ERROR
     try:
-        os.write(tells, suite.to_bytes(4, "little"))
         from gilgrid.suite.beside import keep  # noqa: PLC0415 - only here, where no test will be run
 
-        with os.fdopen(tells, "wb") as answer:
-            pickle.dump(_End(*keep(suite, first, marks, named, crash)), answer, 5)
+        end = _End(*keep(*watched))
+        with suppress(BrokenPipeError), os.fdopen(tells, "wb") as answer:  # nobody may be left to hear it
+            pickle.dump(end, answer, 5)
         code = 0
     except BaseException:  # noqa: BLE001 - there must be no second pytest
         sys.excepthook(*sys.exc_info())
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):
             sys.stderr.flush()
     finally:
+        suite.clear()
         os._exit(code)
 
 
@@ -132,14 +168,14 @@ def _die_with(parent: int) -> None:
         os._exit(_INTERNAL_ERROR)
 
 
-def _wait(sidecar: int, told: int, blocked: Any) -> _End:
+def _wait(sidecar: int, told: int, suite: _Suite) -> _End:
     """Wait for both, and pass on to the suite what signals come to this process alone."""
     relay = Relay()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)  # a terminal stops all of the process group
     heard: set[int] = set()
     said = bytearray()
     try:
-        suite = int.from_bytes(os.read(told, 4), "little")
+        child = int.from_bytes(os.read(told, 4), "little")  # 0 where there is none
         poll = select.poll()
         poll.register(relay.fd, select.POLLIN)
         poll.register(told, select.POLLIN)
@@ -148,9 +184,9 @@ def _wait(sidecar: int, told: int, blocked: Any) -> _End:
             if relay.fd in ready:
                 for message in relay.signals():
                     heard.add(message["signal"])
-                    if message["sender"] and not _came_to_all(sidecar, message["signal"]):
+                    if child and message["sender"] and not _came_to_all(sidecar, message["signal"]):
                         with suppress(ProcessLookupError):
-                            os.kill(suite, message["signal"])
+                            os.kill(child, message["signal"])
             if told in ready:
                 chunk = os.read(told, 1 << 16)
                 if not chunk:
@@ -160,13 +196,14 @@ def _wait(sidecar: int, told: int, blocked: Any) -> _End:
         os.close(told)
         relay.close()
         os.waitpid(sidecar, 0)
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        signal.pthread_sigmask(signal.SIG_SETMASK, suite.blocked)
     if not said:
-        return _End(_NOTHING, None, _INTERNAL_ERROR)  # the sidecar has said why
+        _say("the process beside the suite has ended, and the suite with it: nothing is known of its tests")
+        return _End(_NOTHING, None, _INTERNAL_ERROR)
     end: _End = pickle.loads(said)  # noqa: S301 - our own
     if end.found and -end.code in heard & _ENDED_BY_OTHERS:
         return end._replace(found=None)  # it was to end
-    return end
+    return end._replace(heard=frozenset(heard))
 
 
 def _came_to_all(witness: int, number: int) -> bool:
@@ -179,31 +216,40 @@ def _came_to_all(witness: int, number: int) -> bool:
     return False
 
 
-def _goes_on(journal: Journal, end: _End) -> bool:
+def _goes_on(suite: _Suite, end: _End) -> bool:
     """Whether another process is to run the rest, and tell what has been found."""
     found = end.found
     if found is None:
         return False
-    before = journal.past()
-    found.collecting = before.collecting if found.stage == Stage.COLLECTING else ""
-    place = found.stage, found.item, found.phase, found.collecting
-    known = {(one.stage, one.item, one.phase, one.collecting) for one in before.found}
-    if found.stage not in {Stage.TESTING, Stage.COLLECTING} or place in known:
-        where = f"{Stage(found.stage).name_for_people} {found.collecting}".rstrip()
-        sys.stderr.write(f"\ngilgrid: {found.verdict} while {where}: {found.reason}\n\n{found.told}\n")
-        sys.stderr.flush()
+    past = suite.journal.past()
+    if found.stage == Stage.COLLECTING:
+        found = replace(found, collecting=past.collecting)
+    to_end = end.heard & _ENDED_BY_OTHERS - {signal.SIGINT}
+    is_known = found.place in {one.place for one in past.found}
+    if suite.has_workers or found.stage not in _TAKEN_IN or is_known or to_end:
+        _say(f"{found.sentence}\n\n{found.told}")
         return False
-    journal.write("found", found)
+    suite.journal.write("found", found)
+    if signal.SIGINT in end.heard:
+        suite.journal.write("interrupted_by", int(signal.SIGINT))
     return True
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(f"\ngilgrid: {text}\n")
+        sys.stderr.flush()
 
 
 def _end_as(end: _End) -> NoReturn:
     """End as the process did that ran the last tests."""
-    if end.found is not None:
+    by_others = end.heard & _ENDED_BY_OTHERS - {signal.SIGINT} if end.found else ()
+    code = -min(by_others) if by_others else end.code
+    if end.found is not None and not by_others:
         os._exit(max(end.mark.item, _FAILED) if end.mark.stage == Stage.ENDING else _INTERNAL_ERROR)
-    if end.code >= 0:
-        os._exit(end.code)
+    if code >= 0:
+        os._exit(code)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it has left one itself
-    signal.signal(-end.code, signal.SIG_DFL)
-    os.kill(os.getpid(), -end.code)
-    os._exit(128 - end.code)
+    signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+    os._exit(128 - code)

@@ -12,13 +12,15 @@ class Stage(IntEnum):
     STARTING = 1
     COLLECTING = 2
     """Of what, the journal says."""
-    TESTING = 3
+    ARRANGING = 3
+    """All is collected; the tests are chosen and put in order."""
+    TESTING = 4
     """A test, by its place in the order of all of them, in a phase."""
-    BETWEEN = 4
-    """Two tests, or before the first."""
-    FINISHING = 5
-    ENDING = 6
-    """After pytest, while the interpreter ends."""
+    BETWEEN = 5
+    """After the test of that place, or before the first."""
+    FINISHING = 6
+    ENDING = 7
+    """After pytest, while the interpreter ends; the item is pytest's exit code."""
 
     @property
     def name_for_people(self) -> str:
@@ -30,6 +32,7 @@ _NAMES = {
     Stage.NOWHERE: "at nothing that is judged",
     Stage.STARTING: "starting",
     Stage.COLLECTING: "collecting",
+    Stage.ARRANGING: "putting the tests in order",
     Stage.TESTING: "testing",
     Stage.BETWEEN: "between two tests",
     Stage.FINISHING: "finishing the session",

@@ -12,18 +12,39 @@ from gilgrid.suite.journal import Passed
 from gilgrid.suite.stages import PHASES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gilgrid.suite.journal import Found
 
 
-def as_reports(item: pytest.Item, found: Found) -> Iterator[pytest.TestReport]:
-    """The report of the phase that did not end, and of the teardown, where that never came."""
+class Gone:
+    """A test that an earlier process had, and this one has not: its id is made of the time, say."""
+
+    def __init__(self, nodeid: str, session: pytest.Session) -> None:
+        path, _, name = nodeid.partition("::")
+        self.nodeid = nodeid
+        self.location = (path, None, name.replace("::", "."))
+        self.keywords: dict[str, Any] = {}
+        self.ihook = session.ihook
+
+    def reportinfo(self) -> tuple[str, int | None, str]:
+        """As an item has it."""
+        return self.location
+
+
+def as_reports(
+    item: pytest.Item | Gone, found: Found, before: Sequence[pytest.TestReport]
+) -> Iterator[pytest.TestReport]:
+    """The report of the phase that did not end, and of the teardown, where that never came.
+
+    It has what the test had printed `before`, as each of pytest's reports has.
+    """
     now = time.time()
+    printed = before[-1].sections if before else []
     yield pytest.TestReport(
         outcome="failed",
         longrepr=failure(found, *_place(item)),
-        sections=sections(found),
+        sections=[*printed, *sections(found)],
         duration=found.seconds,
         **_common(item, found.phase, now - found.seconds, now),
     )
@@ -31,13 +52,13 @@ def as_reports(item: pytest.Item, found: Found) -> Iterator[pytest.TestReport]:
         yield passed(item, Passed(len(PHASES) - 1, now, now, 0.0))
 
 
-def passed(item: pytest.Item, one: Passed) -> pytest.TestReport:
+def passed(item: pytest.Item | Gone, one: Passed) -> pytest.TestReport:
     """The report that pytest made of a phase that passed."""
     common = _common(item, one.phase, one.start, one.stop)
     return pytest.TestReport(outcome="passed", longrepr=None, duration=one.duration, **common)
 
 
-def _common(item: pytest.Item, phase: int, start: float, stop: float) -> dict[str, Any]:
+def _common(item: pytest.Item | Gone, phase: int, start: float, stop: float) -> dict[str, Any]:
     return {
         "nodeid": item.nodeid,
         "location": item.location,
@@ -73,6 +94,6 @@ def failure(found: Found, path: str, line: int) -> ReprExceptionInfo:
     )
 
 
-def _place(item: pytest.Item) -> tuple[str, int]:
+def _place(item: pytest.Item | Gone) -> tuple[str, int]:
     path, line, _ = item.reportinfo()
     return str(path), (line or 0) + 1

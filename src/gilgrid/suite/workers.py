@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import shutil
+import signal
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gilgrid.guard.marks import Marks
-from gilgrid.suite.marking import Marking, name_captured
+from gilgrid.suite import descriptors
+from gilgrid.suite.marking import Marking, tell_sidecar
 from gilgrid.suite.stages import PHASES, Stage
 from gilgrid.suite.told import failure, sections
 
@@ -25,24 +25,40 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gilgrid.suite.journal import Found
+    from gilgrid.suite.outer import Generation
 
-_FOLDER = "GILGRID_WORKERS"
+FOLDER = "GILGRID_WORKERS"
 """The environment variable that names the folder in which sidecars say what they have found."""
-_START = """import json, sys
-sys.path[:] = json.loads(sys.argv[1])
+_START = """import json, os, sys
+child = os.fork()
+if child:
+    print(child, flush=True)
+    os._exit(0)
+os.dup2(2, 1)
+sys.path[:] = json.loads(sys.argv[1])["path"]
 from gilgrid.suite.beside import main
 main()"""
+"""The process that a worker starts is not the sidecar: a test may wait for all children that there are."""
 _PATIENCE_S = 10.0  # so long a sidecar may take to say how its worker ended
 _PR_SET_PTRACER = 0x59616D61  # linux/prctl.h
+_NO_END_OF_RESTARTS = 1_000_000
+_WOULD_DO_SO_AGAIN = {Stage.STARTING, Stage.COLLECTING, Stage.ARRANGING, Stage.FINISHING}
 
 
 class Controller:
     """Hooks of the process that has the workers, which is judged but for while it waits for them."""
 
-    def __init__(self, marks: Marks) -> None:
-        self._marks = marks
-        self._folder = Path(tempfile.mkdtemp(prefix="gilgrid-"))
-        os.environ[_FOLDER] = str(self._folder)  # for the workers
+    def __init__(self, generation: Generation) -> None:
+        self._marks = generation.marks
+        self._folder = Path(generation.folder)
+        os.environ[FOLDER] = generation.folder  # for the workers
+        os.close(generation.tells)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """By default xdist gives up after a few workers, lest it replace for ever what cannot start."""
+        if getattr(config.option, "maxworkerrestart", "") is None:
+            config.option.maxworkerrestart = str(_NO_END_OF_RESTARTS)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
@@ -56,77 +72,110 @@ class Controller:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
-        """A worker that hangs anywhere but in a test would do so again, however often xdist replaces it."""
+        """A worker that hangs where each of them comes would do so again, however often xdist replaces it."""
         found = self._found(node) if error else None
-        if found is not None and found.stage != Stage.TESTING:
-            where = Stage(found.stage).name_for_people
-            sentence = f"gilgrid: {found.verdict} while {where}: {found.reason}"
-            pytest.exit(f"{sentence}\n\n{found.told}", returncode=pytest.ExitCode.INTERNAL_ERROR)
+        if found is not None and found.stage in _WOULD_DO_SO_AGAIN:
+            text = f"gilgrid: {found.sentence}\n\n{found.told}"
+            pytest.exit(text, returncode=pytest.ExitCode.INTERNAL_ERROR)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: Any) -> None:
         """Say why the worker is gone."""
         found = self._found(report.node)
-        if found is not None and found.stage == Stage.TESTING:
-            path, _, _ = report.nodeid.partition("::")
+        if found is not None:
+            path, _, name = report.nodeid.partition("::")
             report.longrepr = failure(found, path, 1)
-            report.location = (path, 0, report.nodeid.partition("::")[2].replace("::", "."))
+            report.location = (path, 0, name.replace("::", "."))
             report.sections = sections(found)
             report.when = PHASES[found.phase]
             report.duration = found.seconds
 
-    def pytest_unconfigure(self) -> None:
-        """Nothing is left."""
-        self._marks.set(Stage.ENDING)
-        os.environ.pop(_FOLDER, None)
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Pytest has said how it went."""
+        session = config.pluginmanager.get_plugin("session")
+        self._marks.set(Stage.ENDING, int(getattr(session, "exitstatus", 0)))
+        os.environ.pop(FOLDER, None)
 
     def _found(self, node: Any) -> Found | None:
         file = self._folder / node.gateway.id
         until = time.monotonic() + _PATIENCE_S
         while not file.exists() and time.monotonic() < until:
             time.sleep(0.01)
-        with suppress(OSError, EOFError):
-            found: Found | None = pickle.loads(file.read_bytes())  # noqa: S301 - our own
-            return found
-        return None
+        return _read(file)
 
 
 class Worker(Marking):
     """Hooks of a worker, whose sidecar runs beside it; `bystanders` are threads of xdist's own."""
 
     def __init__(self, bystanders: Sequence[int]) -> None:
-        shared = os.memfd_create("gilgrid-marks", os.MFD_CLOEXEC)
-        crash = os.memfd_create("gilgrid-crash", os.MFD_CLOEXEC)
+        shared = descriptors.memory("gilgrid-marks")
+        crash = descriptors.memory("gilgrid-crash")
         os.ftruncate(shared, Marks.SIZE)
         super().__init__(Marks(shared), crash)
         self.mark(Stage.STARTING)
-        named, self._names = os.pipe2(os.O_CLOEXEC)
-        files = [shared, crash, named]
-        place = os.path.join(os.environ[_FOLDER], os.environ["PYTEST_XDIST_WORKER"])  # noqa: PTH118
-        folders = [os.path.abspath(folder) for folder in sys.path if folder]  # noqa: PTH100 - a .zip as well
-        words = [json.dumps(folders), str(os.getpid()), place, json.dumps(bystanders), *map(str, files)]
-        self._sidecar = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _START, *words],
-            pass_fds=files,
+        heard, self._tells = descriptors.pipe()
+        self._folder = os.environ[FOLDER]
+        self._changed = 0
+        self._hung: set[int] = set()
+        told = {
+            "path": [os.path.abspath(folder) for folder in sys.path if folder],  # noqa: PTH100 - a .zip as well
+            "suite": os.getpid(),
+            "controller": os.getppid(),
+            "place": os.path.join(self._folder, os.environ["PYTEST_XDIST_WORKER"]),  # noqa: PTH118
+            "bystanders": bystanders,
+            "marks": shared,
+            "crash": crash,
+            "heard": heard,
+        }
+        started = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _START, json.dumps(told)],
+            pass_fds=[shared, crash, heard],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
+            check=True,
         )
-        os.close(named)
-        _let_look(self._sidecar.pid)
+        self._sidecar = int(started.stdout)
+        os.close(heard)
+        _let_look(self._sidecar)
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Tell the sidecar what is captured where."""
+        """Tell the sidecar what it has to know."""
         super().pytest_configure(config)
-        name_captured(config, self._names)
+        tell_sidecar(config, self._tells)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """What has hung in another worker is told by then; some of xdist's schedules have it run again."""
+        if self._places.get(item) in self._hung_elsewhere():
+            return True
+        return super().pytest_runtest_protocol(item)
 
     def pytest_unconfigure(self) -> None:
         """Nothing is judged any more: xdist ends its workers as it likes."""
-        self.mark(Stage.NOWHERE)
-        self._sidecar.kill()
-        self._sidecar.wait()
+        if self.is_ours:
+            self.mark(Stage.NOWHERE)
+            with suppress(ProcessLookupError):
+                os.kill(self._sidecar, signal.SIGKILL)
+
+    def _hung_elsewhere(self) -> set[int]:
+        """The places of these; they are those of all workers, or xdist would run none of them."""
+        with suppress(OSError):
+            changed = os.stat(self._folder).st_mtime_ns  # noqa: PTH116 - faster
+            if changed != self._changed:
+                self._changed = changed
+                everything = map(_read, Path(self._folder).iterdir())
+                self._hung = {one.item for one in everything if one and one.stage == Stage.TESTING}
+        return self._hung
+
+
+def _read(file: Path) -> Found | None:
+    with suppress(OSError, EOFError, pickle.UnpicklingError):
+        found: Found | None = pickle.loads(file.read_bytes())  # noqa: S301 - our own
+        return found
+    return None
 
 
 def _let_look(pid: int) -> None:

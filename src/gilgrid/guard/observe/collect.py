@@ -81,7 +81,7 @@ def collect(
     sockets that others than the tree hold. `walk` finds the processes that have come since these were found.
     """
     collectors = [_Collector(pid, pollers) for pid in pids]
-    processes = [collector.process() for collector in collectors]
+    processes = [collector.process(root) for collector in collectors]
     if len(processes) > 1 or any(_waits_on_files(process) for process in processes if process):
         descriptors = Descriptors([collector.pid for collector in collectors], outside)
         processes = [process and replace(process, files=descriptors.of(process.pid)) for process in processes]
@@ -142,7 +142,7 @@ class _Collector:
                 break
         return found
 
-    def process(self) -> Process | None:
+    def process(self, root: int) -> Process | None:
         """The process and what its threads wait on; None when it has gone."""
         process = look(self.pid)
         if process is None:
@@ -180,7 +180,8 @@ class _Collector:
             handled=_handled(list(status.values())),
             mapped=mappings.shared,
             has_timers=_has_timers(self.pid),
-            is_fork=_stack_start(self.pid) == _stack_start(process.parent),
+            # What was forked to be watched has lost nothing that it is told of.
+            is_fork=self.pid != root and _stack_start(self.pid) == _stack_start(process.parent),
             has_openmp=mappings.has_openmp,
         )
 

@@ -41,14 +41,19 @@ def _stacks(pid: int, *, stop: bool) -> dict[int, Stack]:
         return {}  # pystack knows no other programs
     os.environ.pop("DEBUGINFOD_URLS", None)  # elfutils would download symbols
     try:
+        import logging  # noqa: PLC0415 - as pystack does
+
         from pystack.engine import NativeReportingMode, get_process_threads  # noqa: PLC0415 - 50 ms
     except ImportError as error:
         raise NoStacksError(f"pystack cannot be imported: {error}") from error
     mode = NativeReportingMode.ALL if stop else NativeReportingMode.OFF
+    logging.disable()  # of what it logs it raises all that matters
     try:
         threads = list(get_process_threads(pid, stop_process=stop, native_mode=mode))
     except Exception as error:  # pystack raises more than its own errors
         raise NoStacksError(f"the stacks of process {pid}: {error}") from error
+    finally:
+        logging.disable(logging.NOTSET)
     return {
         thread.tid: Stack(native=tuple(_native(thread)), python=tuple(_python(thread))) for thread in threads
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gilgrid.evidence import Cause
+from gilgrid.guard.proof.cycle import IDLE
 from gilgrid.guard.proof.stack import Stack, is_openmp_library
 from gilgrid.guard.proof.waits import Kind
 from gilgrid.since.dataclasses import dataclass
@@ -56,7 +57,7 @@ class Member:
         """How little it tells of a deadlock: threads that hold what others want come first."""
         is_main = self.thread.tid == self.process.pid
         if self.wait.kind is Kind.LOCK and not is_main and self.stack.native and not self.stack.python:
-            return 30  # waits for work, in a pool of its library
+            return IDLE
         if self.wait.kind in (Kind.CHILD, Kind.JOIN) or self.is_joining:
             return 9
         return 3 if self.wait.kind in (Kind.READ, Kind.WRITE) or self.is_notified else 1

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # For whom it is known by name, and for whom only as one of many that could.
 _PRECISE = frozenset({Kind.GIL, Kind.MUTEX, Kind.JOIN, Kind.BARRIER, Kind.INITIALISER, Kind.ONCE})
 _COST_OF_ANY = 10
+IDLE = 30
+"""The cost of a thread that waits for work of its library: it holds nothing that others wait for."""
 
 
 def cycle(
@@ -34,6 +36,8 @@ def cycle(
             continue
         released_by = waits[start].released_by
         if not released_by or start in released_by:
+            return (start,)
+        if waits[start].kind not in _PRECISE and all(cost_of(tid) >= IDLE for tid in released_by & dead):
             return (start,)
         found = _shortest(waits, dead, start, cost)
         if found:
