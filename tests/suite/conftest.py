@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.guard.targets.build import UnavailableError, build
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -57,10 +59,13 @@ class Suite:
         (folder / "hangs.py").write_text(HANG, encoding="utf-8")
         left_out = ("PYTEST_", "GILGRID_", "COV_", "CI")
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
-        self.env |= {"PYTHONPATH": str(folder), "COLUMNS": "160"}
+        self.temporary = folder / "temporary"
+        self.temporary.mkdir()
+        self.env |= {"PYTHONPATH": str(folder), "COLUMNS": "160", "TMPDIR": str(self.temporary)}
 
     def write(self, text: str, name: str = "test_it.py") -> None:
         """Add a module, which knows how to hang."""
+        (self.folder / name).parent.mkdir(exist_ok=True)
         (self.folder / name).write_text(f"import pytest\nfrom hangs import hang\n{text}", encoding="utf-8")
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
@@ -91,6 +96,7 @@ class Suite:
     def assert_nothing_is_left(self) -> None:
         """Whatever has run there has the folder in its environment."""
         assert self.left() == []
+        assert list(self.temporary.glob("gilgrid-*")) == []
 
     def left(self) -> list[str]:
         """The processes that live on."""
@@ -111,3 +117,12 @@ class Suite:
 @pytest.fixture
 def suite(tmp_path: Path) -> Suite:
     return Suite(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def openmp(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    try:
+        (folder,) = build(sys.executable, tmp_path_factory.mktemp("built"), ("libgomp",))
+    except UnavailableError as reason:
+        pytest.skip(str(reason))
+    return folder

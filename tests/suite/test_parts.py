@@ -81,6 +81,23 @@ def test_a_session_that_hangs_says_where(suite: Suite, how: tuple[str, ...], whe
     assert "conftest.py" in done.out + done.err
 
 
+@pytest.mark.parametrize(("hook", "passed"), [("sessionfinish", 3), ("runtest_logfinish", 2)])
+def test_what_hangs_that_is_no_test_loses_no_result(suite: Suite, hook: str, passed: int) -> None:
+    suite.write(f"def pytest_{hook}():\n    hang()", "conftest.py")
+    suite.write("""
+def test_fails(): assert 1 == 2
+def test_a(): pass
+def test_b(): pass
+def test_c(): pass
+""")
+    done = suite.watched("--junitxml=all.xml")
+    assert done.code == pytest.ExitCode.INTERNAL_ERROR
+    assert "assert 1 == 2" in done.out
+    assert done.outcome == f"1 failed, {passed} passed" or passed == 2
+    if passed == 2:
+        assert "2 tests were not run for that" in done.out
+
+
 def test_a_worker_that_cannot_collect_is_not_replaced_for_ever(suite: Suite) -> None:
     suite.write("hang()")
     done = suite.watched(*WORKERS)
@@ -88,16 +105,19 @@ def test_a_worker_that_cannot_collect_is_not_replaced_for_ever(suite: Suite) -> 
     assert "gilgrid: deadlock while collecting: " in done.out
 
 
-def test_an_exit_that_hangs_is_told_after_the_report(suite: Suite) -> None:
+@pytest.mark.parametrize(("arguments", "code"), [((), 1), (("-k", "nothing"), 5)])
+def test_an_exit_that_hangs_is_told_after_the_report(
+    suite: Suite, arguments: tuple[str, ...], code: int
+) -> None:
     suite.write("""
 import atexit
 
-def test_well():
-    atexit.register(hang)
+atexit.register(hang)
+
+def test_well(): pass
 """)
-    done = suite.watched()
-    assert done.outcome == "1 passed"
-    assert done.code == 1
+    done = suite.watched(*arguments)
+    assert done.code == code
     assert "gilgrid: deadlock while at its exit" in done.err
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from junitparser import JUnitXml
-
-from tests.guard.targets.build import UnavailableError, build
 
 if TYPE_CHECKING:
     from tests.suite.conftest import Done, Suite
@@ -26,15 +23,6 @@ BAD = {
     "test_segfault": "crash: ",
     "test_gil_against_openmp": "deadlock: the GIL against an OpenMP barrier",
 }
-
-
-@pytest.fixture(scope="session")
-def openmp(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    try:
-        (folder,) = build(sys.executable, tmp_path_factory.mktemp("built"), ("libgomp",))
-    except UnavailableError as reason:
-        pytest.skip(str(reason))
-    return folder
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class Lookout:
         self._prover: Prover | None = None
         self._look_anyway = 0.0
         self.command = 0  # its pid
-        self.bystanders: frozenset[int] = frozenset()
+        self.bystanders: set[int] = set()
 
     @property
     def looks(self) -> int:

@@ -24,7 +24,7 @@ from gilgrid.guard.proof.fixed_point import dead, is_deadlock, lost
 from gilgrid.guard.proof.waits import Kind, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from gilgrid.guard.observe.sample import Sampler
     from gilgrid.guard.proof.picture import Picture, Thread
@@ -44,6 +44,7 @@ _TO_PERMIT = (
     "restricts it (/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
 )
 _TOLD_BY_STACK = {Kind.LOCK, Kind.BARRIER, Kind.HANDLER, Kind.ALARM}
+_ACCEPTS = {"accept", "accept4"}
 _MOST_PROCESSES = 8  # whose stacks are taken as evidence
 
 
@@ -61,7 +62,7 @@ class Prover:
         sampler: Sampler,
         root: int,
         on_suspicion: Callable[[], None] | None = None,
-        bystanders: frozenset[int] = frozenset(),
+        bystanders: Collection[int] = (),
     ) -> None:
         self.looks = self.stops = 0
         self._sampler = sampler
@@ -218,11 +219,12 @@ def _solved(picture: Picture, told: Stacks) -> tuple[Picture, dict[int, Wait], f
     return picture, precise, dead(precise)
 
 
-def _without(picture: Picture, bystanders: frozenset[int]) -> Picture:
+def _without(picture: Picture, bystanders: Collection[int]) -> Picture:
     """The picture without those of these threads that wait to be told something."""
 
     def stays(thread: Thread) -> bool:
-        return thread.tid not in bystanders or thread.call is None or not thread.call.reads
+        call = thread.call
+        return thread.tid not in bystanders or call is None or not (call.reads or call.name in _ACCEPTS)
 
     processes = {
         pid: replace(process, threads=tuple(filter(stays, process.threads)))

@@ -13,6 +13,8 @@ from gilgrid.guard.tree import look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gilgrid.evidence import Evidence
     from gilgrid.guard.lookout import Lookout
     from gilgrid.guard.marks import Mark, Marks
@@ -38,11 +40,11 @@ class Hang:
 class Sidecar:
     """Call `look` again after `patience_s`. Where nothing takes long it costs 10 microseconds each time.
 
-    `bystanders` are those of `Prover`; they may be told later.
+    `bystanders` are those of `Prover`; more of them may be told later.
     """
 
-    def __init__(self, pid: int, marks: Marks, bystanders: frozenset[int] = frozenset()) -> None:
-        self.bystanders = bystanders
+    def __init__(self, pid: int, marks: Marks, bystanders: Iterable[int] = ()) -> None:
+        self.bystanders = set(bystanders)
         self._pid = pid
         self._marks = marks
         self._lookout: Lookout | None = None

@@ -21,7 +21,7 @@ from gilgrid.guard.tree import Tree, end_descendants, look
 from gilgrid.suite.stages import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from gilgrid.guard.marks import Mark
     from gilgrid.guard.sidecar import Hang
@@ -83,7 +83,7 @@ def main() -> None:
     end = partial(end_descendants, suite)
     end_of_suite = _pidfd(suite)
     first = look(suite)
-    beside = Beside(suite, Marks(told["marks"]), told["heard"], told["crash"], frozenset(told["bystanders"]))
+    beside = Beside(suite, Marks(told["marks"]), told["heard"], told["crash"], told["bystanders"])
     waited_for = [told["heard"], end_of_suite]
     found = None
     while found is None:
@@ -107,7 +107,7 @@ class Beside:
     """What both do. `heard` is the pipe of `marking.tell_sidecar`, `crash` a file for faulthandler."""
 
     def __init__(
-        self, suite: int, marks: Marks, heard: int, crash: int, bystanders: frozenset[int] = frozenset()
+        self, suite: int, marks: Marks, heard: int, crash: int, bystanders: Iterable[int] = ()
     ) -> None:
         self._suite = suite
         self._marks = marks
@@ -188,7 +188,7 @@ class Beside:
         if not said:
             return  # it ended before it could
         told = json.loads(said)
-        self._sidecar.bystanders |= frozenset(told["bystanders"])
+        self._sidecar.bystanders.update(told["bystanders"])
         with suppress(OSError):
             for number in told["captured"]:
                 self._captured.append(os.open(f"/proc/{self._suite}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC))

@@ -183,7 +183,9 @@ class Inside(Marking):
         """Tell what hung that was no test."""
         for found in self._past.found:
             if found.stage in _OF_NO_TEST:
-                terminalreporter.section(f"gilgrid: {found.verdict} while {found.stage.name_for_people}", red=True)
+                terminalreporter.section(
+                    f"gilgrid: {found.verdict} while {found.stage.name_for_people}", red=True
+                )
                 terminalreporter.write_line(found.told.rstrip())
         if self._left_out:
             terminalreporter.write_line(f"gilgrid: {self._left_out} tests were not run for that", red=True)

@@ -26,6 +26,7 @@ class Gone:
         self.location = (path, None, name.replace("::", "."))
         self.keywords: dict[str, Any] = {}
         self.ihook = session.ihook
+        self.config = session.config
 
     def reportinfo(self) -> tuple[str, int | None, str]:
         """As an item has it."""
@@ -43,7 +44,7 @@ def as_reports(
     printed = before[-1].sections if before else []
     yield pytest.TestReport(
         outcome="failed",
-        longrepr=failure(found, *_place(item)),
+        longrepr=failure(found, *_place(item), style=item.config.getoption("tbstyle", "auto")),
         sections=[*printed, *sections(found)],
         duration=found.seconds,
         **_common(item, found.phase, now - found.seconds, now),
@@ -85,11 +86,11 @@ def collect_report(collector: pytest.Collector, found: Found) -> pytest.CollectR
     )
 
 
-def failure(found: Found, path: str, line: int) -> ReprExceptionInfo:
-    """What stands in the place of a traceback."""
-    entry = ReprEntryNative([found.told.rstrip() + "\n"])
+def failure(found: Found, path: str, line: int, *, style: str = "auto") -> ReprExceptionInfo:
+    """What stands in the place of a traceback, by the style of these."""
+    entries = [] if style == "line" else [ReprEntryNative([found.told.rstrip() + "\n"])]
     return ReprExceptionInfo(
-        reprtraceback=ReprTraceback(reprentries=[entry], extraline=None, style="native"),
+        reprtraceback=ReprTraceback(reprentries=entries, extraline=None, style="native"),
         reprcrash=ReprFileLocation(path, line, f"{found.verdict}: {found.reason}"),
     )
 

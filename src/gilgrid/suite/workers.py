@@ -84,7 +84,8 @@ class Controller:
         found = self._found(report.node)
         if found is not None:
             path, _, name = report.nodeid.partition("::")
-            report.longrepr = failure(found, path, 1)
+            style = report.node.config.getoption("tbstyle", "auto")
+            report.longrepr = failure(found, path, 1, style=style)
             report.location = (path, 0, name.replace("::", "."))
             report.sections = sections(found)
             report.when = PHASES[found.phase]
