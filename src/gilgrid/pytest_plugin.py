@@ -68,9 +68,9 @@ def _begin(config: pytest.Config, options: Any) -> None:
     config.stash[_WHY_OFF] = reason = why_off(options)
     if reason:
         return
-    threads = [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
+    threads = _other_threads() if "GILGRID_WORKERS" in os.environ else []
     # That it is a worker pytest says later. A pytest that a worker's test has started has no threads yet.
-    if "GILGRID_WORKERS" in os.environ and threads:
+    if threads:
         from gilgrid.suite.workers import Worker  # noqa: PLC0415 - see above
 
         config.pluginmanager.register(Worker(threads), _NAME)
@@ -84,6 +84,10 @@ def _begin(config: pytest.Config, options: Any) -> None:
         config.issue_config_time_warning(pytest.PytestWarning(f"--gilgrid is off: {reason}"), stacklevel=2)
     except pytest.PytestWarning as warning:  # to this user, warnings are errors
         raise pytest.UsageError(str(warning)) from None
+
+
+def _other_threads() -> list[int]:
+    return [tid for tid in map(int, os.listdir("/proc/self/task")) if tid != os.getpid()]  # noqa: PTH208
 
 
 def _take_over(config: pytest.Config, options: Any) -> None:

@@ -6,8 +6,6 @@ import sys
 import threading
 from typing import Any
 
-from gilgrid.suite import outer
-
 
 def why_off(options: Any) -> str:
     """What the user has asked for that leaves nothing to judge, in a few words; empty where nothing does."""
@@ -24,8 +22,10 @@ def why_impossible() -> str:
     """The same, of what the user may not know of."""
     if sys.platform != "linux":
         return "it needs Linux"
+    from gilgrid.suite.outer import has_taken_over  # noqa: PLC0415 - which imports what only Linux has
+
     # A fork has none of the other threads. Those of native libraries, as BLAS has, start again when needed.
-    if outer.has_taken_over():
+    if has_taken_over():
         return "it is at work in this process already"
     threads = threading.active_count()
     return f"{threads} threads run in this process before its tests do" if threads > 1 else ""
