@@ -6,6 +6,8 @@ Off unless it is asked for, and then it imports nothing else: every pytest besid
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,7 +48,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Pa
     options = early_config.known_args_namespace
     is_on = options.gilgrid or early_config.getini("gilgrid")
     if is_on:
-        _begin(early_config, options)
+        with _as_it_is(early_config):
+            _begin(early_config, options)
     yield
     if is_on and not early_config.pluginmanager.has_plugin("timeout"):
         from gilgrid.suite.deadlines import add_option  # noqa: PLC0415 - see above
@@ -60,6 +63,20 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if why_off is None:
         return None
     return f"gilgrid: off, {why_off}" if why_off else "gilgrid: on"
+
+
+@contextmanager
+def _as_it_is(config: pytest.Config) -> Iterator[None]:
+    """Import gilgrid without a look for assertions to rewrite, which takes as long as the import."""
+    hook: Any = config.pluginmanager.rewrite_hook
+    at = sys.meta_path.index(hook) if hook in sys.meta_path else None
+    if at is not None:
+        del sys.meta_path[at]
+    try:
+        yield
+    finally:
+        if at is not None:
+            sys.meta_path.insert(at, hook)
 
 
 def _begin(config: pytest.Config, options: Any) -> None:

@@ -138,11 +138,11 @@ class Beside:
 
     def ended_early(self, code: int | None) -> Found | None:
         """Where the process ended while it was at work, and pytest has not said how the session went."""
-        from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need it
-
         mark = self._marks.read()
         if mark.stage not in _IS_AT_WORK or (code is not None and code >= 0 and mark.stage not in _RUNS):
             return None
+        from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need it
+
         said = _text(self._crash)
         if code is None:
             fatal = _FATAL.search(said)
