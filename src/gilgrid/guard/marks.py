@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 import time
+from functools import partial
 from typing import NamedTuple
 
 _LAYOUT = struct.Struct("=iiiddd")
@@ -34,13 +35,14 @@ class Marks:
 
     def __init__(self, file: int = -1) -> None:
         self._memory = mmap.mmap(file, self.SIZE)
+        self._pack = partial(_LAYOUT.pack_into, self._memory, 0)
         self._now = time.monotonic  # a test may replace it
 
     def set(
         self, stage: int, item: int = 0, phase: int = 0, until: float = FOREVER, limit_s: float = 0.0
     ) -> None:
         """From now on it is at that."""
-        _LAYOUT.pack_into(self._memory, 0, stage, item, phase, self._now(), until, limit_s)
+        self._pack(stage, item, phase, self._now(), until, limit_s)
 
     def read(self) -> Mark:
         """What it is at: as it was written, and not half of that and half of the next."""

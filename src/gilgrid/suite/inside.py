@@ -13,11 +13,11 @@ import pytest
 
 from gilgrid.suite.journal import Passed
 from gilgrid.suite.marking import Marking, tell_sidecar
-from gilgrid.suite.plain import of_report, of_warning, plain, to_report, to_warning
+from gilgrid.suite.plain import of_report, of_warning, to_report, to_warning
 from gilgrid.suite.silence import Silence
 from gilgrid.suite.stages import PHASES, Stage
 from gilgrid.suite.told import Gone, as_reports, collect_report, passed
-from gilgrid.suite.whole import Whole
+from gilgrid.suite.whole import Whole, let_only_pytest_finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gilgrid.suite.journal import Found
     from gilgrid.suite.outer import Generation
 
+_TIMES = 3 * len(PHASES)
 _OF_NO_TEST = {Stage.BETWEEN, Stage.FINISHING}
 _MOST_BETWEEN = 2
 """So often it may hang between two tests: what hangs there would do so after each of them."""
@@ -39,9 +40,11 @@ class Inside(Marking):
         self._tells = generation.tells
         self._past = generation.journal.past()
         self._silence: Silence | None = None
-        self._whole = Whole()
+        self._whole: Whole
         self._takes_in = False
         self._left_out = 0
+        self._times: list[float] = []
+        self._gone: list[int] = []
         self._session: pytest.Session | None = None
         self._config: Any = None
         self._item: pytest.Item | None = None
@@ -77,10 +80,11 @@ class Inside(Marking):
     def pytest_collection(self, session: pytest.Session) -> None:
         """It began when the first process did."""
         self._session = session
+        self._whole = Whole(session.config)
         if self.is_first:
-            self._journal.write("clocks", self._whole.clocks(session.config))
+            self._journal.write("clocks", self._whole.clocks())
         else:
-            self._whole.set_clocks(session.config, self._past.clocks)
+            self._whole.set_clocks(self._past.clocks)
 
     @contextmanager
     def collecting(self, collector: pytest.Collector) -> Iterator[None]:
@@ -114,12 +118,12 @@ class Inside(Marking):
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """All tests are known, and with them all classes that a warning may be of."""
         super().pytest_collection_finish(session)
-        self._whole.set_properties(session.config, self._past.properties)
+        self._whole.go_on(self._past.properties)
         with self._taking_in():
             for warning in self._past.warnings:
                 session.ihook.pytest_warning_recorded.call_historic(kwargs=to_warning(warning))
         if self._is_over:
-            Silence.of_sessionfinish(session.config)
+            let_only_pytest_finish(session.config)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -141,22 +145,33 @@ class Inside(Marking):
         if self._is_over:
             self._left_out += 1
             return True
-        self._item = item
+        self._item, self._times = item, []
         return super().pytest_runtest_protocol(item)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep it, once everybody else has heard it."""
-        if not self._takes_in and self.is_ours:
-            self._keep(report)
+        if self._takes_in or not self.is_ours:
+            return
+        if self._is_usual(report):
+            # Of a test that passes, what is new in its reports is written at once.
+            times = vars(report)
+            self._times += (times.get("start", 0.0), times.get("stop", 0.0), report.duration)
+        else:
+            self._keep_usual()
+            self._journal.write("reports", self._at, of_report(self._config, report))
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
         """The test may have said something of the suite."""
-        if not self._takes_in and self.is_ours:
-            properties = self._whole.new_properties(self._config)
-            if properties:
-                self._journal.write("properties", plain(properties))
+        if self.is_ours and not self._takes_in:
+            if len(self._times) == _TIMES:
+                self._journal.write_passed(self._at, self._times)
+                self._times = []
+            else:
+                self._keep_usual()
+            if self._whole.has_news():
+                self._journal.write("properties", self._whole.properties())
         super().pytest_runtest_logfinish()
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
@@ -173,7 +188,7 @@ class Inside(Marking):
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """There may be no test left to run."""
         self._speak()
-        self._whole.forget_repeated(session.config)
+        self._whole.forget_repeated()
         if any(one.stage in _OF_NO_TEST for one in self._past.found):
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         super().pytest_sessionfinish(session)
@@ -199,24 +214,27 @@ class Inside(Marking):
         """Whether its teardown is told, or it was found to hang."""
         return place in self._found or any(map(_is_teardown, self._past.reports.get(place, ())))
 
-    def _keep(self, report: pytest.TestReport) -> None:
-        values = vars(report)
+    def _is_usual(self, report: pytest.TestReport) -> bool:
+        """Whether the next phase has passed, and nobody has anything to say of that."""
         item = self._item
-        if (
+        return (
             report.outcome == "passed"
             and not report.sections
             and not report.user_properties
-            and len(values) == self._usual
+            and report.when == PHASES[len(self._times) // 3 % len(PHASES)]
+            and len(vars(report)) == self._usual
             and type(report) is pytest.TestReport
             and item is not None
             and report.nodeid == item.nodeid
             and report.location == item.location
-        ):
-            phase = PHASES.index(report.when)
-            kept = Passed(phase, values.get("start", 0.0), values.get("stop", 0.0), report.duration)
-            self._journal.write_passed(self._at, kept)
-        else:
-            self._journal.write("reports", self._at, of_report(self._config, report))
+        )
+
+    def _keep_usual(self) -> None:
+        """Of a test that did not pass as a whole, those phases that did."""
+        for phase in range(len(self._times) // 3):
+            times = self._times[3 * phase : 3 * phase + 3]
+            self._journal.write("reports", self._at, Passed(phase, *times))
+        self._times = []
 
     def _take_in(self, item: pytest.Item | Gone, place: int) -> None:
         hook = item.ihook

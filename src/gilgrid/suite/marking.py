@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gilgrid.guard.marks import Marks
 
 _SETUP, _CALL, _TEARDOWN = range(len(PHASES))
+_FORK = "gilgrid-fork"
 _NO_DEADLINE = Deadline(None, func_only=False)
 
 
@@ -32,21 +33,16 @@ class Marking:
     def __init__(self, marks: Marks, crash: int) -> None:
         self._marks = marks
         self._crash = crash
-        self._pid = os.getpid()
-        # A test may replace both, and not be done with it when a hook is called.
-        self._getpid = os.getpid
-        self._now = time.monotonic
+        self.is_ours = True
+        """Not so in a process that a test has forked."""
+        self._now = time.monotonic  # a test may replace it, and not be done with that when a hook is called
         self._places: dict[pytest.Item, int] = {}
         self._deadlines: dict[pytest.Item, Deadline] = {}
         self._at = 0
         self._deadline = _NO_DEADLINE
+        self._limit_s = 0.0
         self._until = FOREVER
         self._flush_coverage = coverage.Flush()
-
-    @property
-    def is_ours(self) -> bool:
-        """Not so in a process that a test has forked."""
-        return self._getpid() == self._pid
 
     def mark(self, stage: Stage, item: int = 0) -> None:
         """From now on it is at that."""
@@ -58,7 +54,13 @@ class Marking:
         """All of pytest's own is there by now."""
         if faulthandler.is_enabled():
             faulthandler.enable(file=self._crash)
-        config.pluginmanager.register(_Forks(), "gilgrid-forks")
+        self._plugins = config.pluginmanager
+        os.register_at_fork(after_in_child=self._in_fork)
+
+    def _in_fork(self) -> None:
+        self.is_ours = False
+        if not self._plugins.has_plugin(_FORK):
+            self._plugins.register(_Fork(), _FORK)
 
     @contextmanager
     def collecting(self, collector: pytest.Collector) -> Iterator[None]:
@@ -88,42 +90,39 @@ class Marking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Mark what begins; its deadline is that of all its phases, and of all its attempts."""
-        if self.is_ours:
-            self._at = self._places.get(item, -1)
-            self._deadline = self._deadlines.get(item, _NO_DEADLINE)
-            has_limit = self._deadline.seconds and not self._deadline.func_only
-            self._until = self._now() + (self._deadline.seconds or 0.0) if has_limit else FOREVER
-            self._mark_phase(_SETUP, self._until)
+        """What begins has one deadline for all its phases, and all its attempts."""
+        self._at = self._places.get(item, -1)
+        self._deadline = deadline = self._deadlines.get(item, _NO_DEADLINE)
+        self._limit_s = limit_s = deadline.seconds or 0.0
+        self._until = self._now() + limit_s if limit_s and not deadline.func_only else FOREVER
         return None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """It may be another attempt."""
-        self._mark_phase(_SETUP, self._until)
+        """Maybe once more."""
+        if self.is_ours:
+            self._marks.set(Stage.TESTING, self._at, _SETUP, self._until, self._limit_s)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
-        """The function alone."""
-        seconds = self._deadline.seconds
-        is_alone = self._deadline.func_only and seconds is not None
-        self._mark_phase(_CALL, self._now() + (seconds or 0.0) if is_alone else self._until)
+        """The function may have a deadline for itself."""
+        if self.is_ours:
+            is_alone = self._limit_s and self._deadline.func_only
+            until = self._now() + self._limit_s if is_alone else self._until
+            self._marks.set(Stage.TESTING, self._at, _CALL, until, self._limit_s)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         """What its fixtures do afterwards."""
-        self._mark_phase(_TEARDOWN, self._until)
-
-    def _mark_phase(self, phase: int, until: float) -> None:
         if self.is_ours:
-            self._marks.set(Stage.TESTING, self._at, phase, until, self._deadline.seconds or 0.0)
+            self._marks.set(Stage.TESTING, self._at, _TEARDOWN, self._until, self._limit_s)
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
         """What comes now has no deadline: a worker may wait for its next test."""
         if self.is_ours:
-            self._flush_coverage()
             self._marks.set(Stage.BETWEEN, self._at)
+            self._flush_coverage()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item) -> bool:
@@ -138,7 +137,8 @@ class Marking:
     def pytest_leave_pdb(self) -> None:
         """The test goes on, without a deadline."""
         self._until = FOREVER
-        self._mark_phase(_CALL, FOREVER)
+        if self.is_ours:
+            self._marks.set(Stage.TESTING, self._at, _CALL)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -147,22 +147,17 @@ class Marking:
         self.mark(Stage.FINISHING)
 
 
-class _Forks:
-    """Ends a process that a test has forked, and that would run all tests after that one a second time."""
+class _Fork:
+    """In a process that a test has forked: ends it, where it would run all tests after that one once more."""
 
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._getpid = os.getpid  # as above
+    _write, _exit = staticmethod(os.write), staticmethod(os._exit)  # a test may replace them
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Before anybody else hears it: the terminal, or xdist."""
-        if self._getpid() != self._pid:
-            text = (
-                f"\n{report.nodeid} has forked, and its child came back as if it were pytest: it is ended\n"
-            )
-            os.write(2, f"{text}{report.longreprtext}\n".encode(errors="backslashreplace"))
-            os._exit(1)
+        text = f"\n{report.nodeid} has forked, and its child came back as if it were pytest: it is ended\n"
+        self._write(2, f"{text}{report.longreprtext}\n".encode(errors="backslashreplace"))
+        self._exit(1)
 
 
 def tell_sidecar(config: pytest.Config, pipe: int) -> None:

@@ -133,7 +133,6 @@ def _run(suite: _Suite) -> Generation | _End:
         os._exit(_INTERNAL_ERROR)
     if child:
         os.close(says)
-        os.write(tells, child.to_bytes(4, "little"))
         _keep(suite, tells, (child, first, marks, heard, crash))
     os.close(tells)
     os.close(heard)
@@ -146,7 +145,9 @@ def _run(suite: _Suite) -> Generation | _End:
 def _keep(suite: _Suite, tells: int, watched: tuple[int, int, Marks, int, int]) -> NoReturn:
     """Be the sidecar, and tell the first process how the child has ended."""
     code = _INTERNAL_ERROR
+    child, *_ = watched
     try:
+        os.write(tells, child.to_bytes(4, "little"))
         from gilgrid.suite.beside import keep  # noqa: PLC0415 - only here, where no test will be run
 
         end = _End(*keep(*watched))
@@ -236,7 +237,7 @@ def _goes_on(suite: _Suite, end: _End) -> bool:
 
 
 def _say(text: str) -> None:
-    if sys.stderr is not None:
+    with suppress(OSError, AttributeError):  # closed, or not there at all
         sys.stderr.write(f"\ngilgrid: {text}\n")
         sys.stderr.flush()
 

@@ -25,13 +25,3 @@ class Silence:
         if self._writer is not None:
             self._writer._file = self._file  # noqa: SLF001 - as above
         self.nowhere.close()
-
-    @staticmethod
-    def of_sessionfinish(config: pytest.Config) -> None:
-        """Have nobody but pytest finish the session: one that did hung, and no test has run here since."""
-        caller = config.hook.pytest_sessionfinish
-        for implementation in caller.get_hookimpls():
-            module = type(implementation.plugin).__module__
-            name = getattr(implementation.plugin, "__name__", module)
-            if not name.startswith(("_pytest.", "gilgrid.", "pytest_cov.")):
-                caller._remove_plugin(implementation.plugin)  # noqa: SLF001 - pluggy has no other way

@@ -52,7 +52,12 @@ class Controller:
         self._marks = generation.marks
         self._folder = Path(generation.folder)
         os.environ[FOLDER] = generation.folder  # for the workers
-        os.close(generation.tells)
+        self._tells = generation.tells
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Tell the sidecar what it has to know."""
+        tell_sidecar(config, self._tells)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
