@@ -1,0 +1,122 @@
+"""Within the process that runs tests: keeps what has ended."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gilgrid.suite.journal import Passed
+from gilgrid.suite.marking import Marking, tell_sidecar
+from gilgrid.suite.plain import of_report, of_warning
+from gilgrid.suite.stages import PHASES, Stage
+from gilgrid.suite.whole import Whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gilgrid.suite.outer import Generation
+
+_TIMES = 3 * len(PHASES)  # start, stop and duration of each
+
+
+class Keeping(Marking):
+    """Hooks of pytest. While `hears_again`, it is told of what is kept already."""
+
+    def __init__(self, generation: Generation) -> None:
+        super().__init__(generation.marks, generation.crash)
+        self.journal = generation.journal
+        self.whole: Whole
+        self.config: pytest.Config
+        self.hears_again = False
+        self._tells = generation.tells
+        self._session: pytest.Session | None = None
+        self._item: pytest.Item | None = None
+        self._times: list[float] = []
+        self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Tell the sidecar what it has to know."""
+        super().pytest_configure(config)
+        self.config = config
+        tell_sidecar(config, self._tells)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection(self, session: pytest.Session) -> None:
+        """All who say anything of the suite as a whole are there."""
+        self._session = session
+        self.whole = Whole(session.config)
+
+    @contextmanager
+    def collecting(self, collector: pytest.Collector) -> Iterator[None]:
+        """The journal knows what."""
+        if self.is_ours:
+            self.journal.write("collecting", collector.nodeid)
+        with super().collecting(collector):
+            yield
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Nothing of it has passed yet."""
+        self._item, self._times = item, []
+        return super().pytest_runtest_protocol(item)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep it, once everybody else has heard it."""
+        if self.hears_again or not self.is_ours:
+            return
+        if self._is_usual(report):
+            # Of a test that passes, what is new in its reports is written at once.
+            times = vars(report)
+            self._times += (times.get("start", 0.0), times.get("stop", 0.0), report.duration)
+        else:
+            self._keep_usual()
+            self.journal.write("reports", self._at, of_report(self.config, report))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """The test may have said something of the suite."""
+        if self.is_ours and not self.hears_again:
+            if len(self._times) == _TIMES:
+                self.journal.write_passed(self._at, self._times)
+                self._times = []
+            else:
+                self._keep_usual()
+            if self.whole.has_news():
+                self.journal.write("properties", self.whole.properties())
+        super().pytest_runtest_logfinish()
+
+    def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
+        """Keep it; those of the collection come again."""
+        if when == "runtest" and not self.hears_again and self.is_ours:
+            self.journal.write("warnings", *of_warning(warning_message, when, nodeid, location))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        """Pytest has said how it went."""
+        self.mark(Stage.ENDING, int(self._session.exitstatus) if self._session else 0)
+
+    def _is_usual(self, report: pytest.TestReport) -> bool:
+        """Whether the next phase has passed, and nobody has anything to say of that."""
+        item = self._item
+        return (
+            report.outcome == "passed"
+            and not report.sections
+            and not report.user_properties
+            and report.when == PHASES[len(self._times) // 3 % len(PHASES)]
+            and len(vars(report)) == self._usual
+            and type(report) is pytest.TestReport
+            and item is not None
+            and report.nodeid == item.nodeid
+            and report.location == item.location
+        )
+
+    def _keep_usual(self) -> None:
+        """Of a test that did not pass as a whole, those phases that did."""
+        for phase in range(len(self._times) // 3):
+            times = self._times[3 * phase : 3 * phase + 3]
+            self.journal.write("reports", self._at, Passed(phase, *times))
+        self._times = []
