@@ -64,6 +64,10 @@ class Lookout:
         self.begin()
         return self._begun_prover().look()
 
+    def prepare(self) -> None:
+        """Be ready for that: it will soon be too late to import what it takes."""
+        self._begun_prover().prepare()
+
     def last_words(self) -> Evidence:
         """What is proven at the deadline, or what the threads are at."""
         return self._begun_prover().last_words()

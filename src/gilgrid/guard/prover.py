@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ _SHORTEST_WITHOUT_STOP_S, _LONGEST_WITHOUT_STOP_S = 2.0, 15.0
 _QUICK_RETRIES = 3  # of a picture that was blurred, while somebody waits for a GIL that does not move
 _SETTLE_S = 0.02  # after a stop
 _PICTURES_AFTER_A_STOP = 8  # who waits for the GIL may be in the queue for a CPU in the first
+_PICTURES_WITHOUT_WAITERS = 2
 _TO_PERMIT = (
     "it takes the user of the program, or root; in a container, --cap-add=SYS_PTRACE; and where Yama "
     "restricts it (/proc/sys/kernel/yama/ptrace_scope), gilgrid must have started the program"
@@ -94,6 +96,11 @@ class Prover:
         evidence = self._examine()
         self._pace(begun, time.process_time() - used_s)
         return evidence
+
+    def prepare(self) -> None:
+        """Import what stacks take."""
+        with suppress(NoStacksError):
+            python_stacks(os.getpid())
 
     def last_words(self, *, may_stop: bool = True) -> Evidence:
         """What is proven even so, or what the threads are at; without `may_stop`, as far as Python tells."""
@@ -170,7 +177,7 @@ class Prover:
 
     def _proven_by(self, told: Stacks, before: Picture) -> Evidence | None:
         """The evidence, if with these stacks a picture after the stop shows what the one before it did."""
-        for _ in range(_PICTURES_AFTER_A_STOP):
+        for _ in range(_PICTURES_AFTER_A_STOP if self._gil_waiters else _PICTURES_WITHOUT_WAITERS):
             time.sleep(_SETTLE_S)
             after, precise, found = _solved(self._picture(), told)
             is_proven = is_deadlock(after, precise, found) and _unchanged(before, after, found)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _YOUNG_S = 0.2  # what has begun so recently is left alone
 _IDLE_S = 0.1  # so often it is looked for something that has begun
 _AFTER_A_FAILURE_S = 1.0
+_SOON_S = 1.0  # before a deadline
 _STOPPED_S = 1.0  # so long it may take to stop: a system call that cannot be interrupted is finished first
 _PAUSE_S = 0.001
 
@@ -51,6 +52,7 @@ class Sidecar:
         self._at: Mark | None = None
         self._next = 0.0
         self._has_failed = False
+        self._is_prepared = False
 
     @property
     def patience_s(self) -> float:
@@ -77,6 +79,9 @@ class Sidecar:
             lookout.begin()
         if time.monotonic() >= mark.until:
             return lookout.last_words()
+        if time.monotonic() >= mark.until - _SOON_S and not self._is_prepared:
+            self._is_prepared = True
+            lookout.prepare()
         evidence = lookout.look()
         self._next = min(lookout.next, mark.until if mark.until > time.monotonic() else math.inf)
         return evidence
