@@ -170,7 +170,7 @@ def test_a_thread_that_has_ended_before_makes_no_fork_of_a_lock(suite: Suite) ->
 
 
 def test_a_kernel_without_descriptors_of_processes_does_as_well(suite: Suite) -> None:
-    """Linux before 5.3, and what old profiles of seccomp refuse; as far as Python sees, since none is here."""
+    """Linux before 5.3, and old profiles of seccomp, as far as Python tells them: none is here."""
     (suite.folder / "sitecustomize.py").write_text("import os\ndel os.pidfd_open\n", encoding="utf-8")
     suite.write("def test_hangs(): hang()\ndef test_well(): pass")
     assert suite.watched().outcome == "1 failed, 1 passed"

@@ -348,18 +348,17 @@ def test_it_is_off_where_a_debugger_is_at_work(suite: Suite, debugger: str) -> N
     assert "gilgrid: off, a debugger is at work" in suite.watched().out
 
 
-def test_a_suite_within_a_test_is_left_alone(suite: Suite) -> None:
+@pytest.mark.parametrize("how", [ALONE, ("-n", "1")])
+def test_a_suite_within_a_test_is_left_alone(suite: Suite, how: tuple[str, ...]) -> None:
     suite.write("def test_it(): pass", "inner.py")
     suite.write("""
 def test_outer(capsys):
-    with capsys.disabled():
-        assert pytest.main(["--gilgrid", "-p", "no:cacheprovider", "inner.py"]) == 0
+    assert pytest.main(["--gilgrid", "-p", "no:cacheprovider", "inner.py"]) == 0
+    assert "gilgrid: off, it is at work in this process already" in capsys.readouterr().out
 
 def test_next(): pass
 """)
-    done = suite.watched()
-    assert "gilgrid: off, it is at work in this process already" in done.out
-    assert done.outcome == "2 passed"
+    assert suite.watched(*how).outcome == "2 passed"
 
 
 # Coverage

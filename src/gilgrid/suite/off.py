@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from typing import Any
 
 
+class _Taken:
+    by = 0
+
+
+def take() -> None:
+    """From now on this process is one of a suite; its forks are not."""
+    _Taken.by = os.getpid()
+
+
 def why_off(options: Any) -> str:
     """What the user has asked for that leaves nothing to judge, in a few words; empty where nothing does."""
+    if _Taken.by == os.getpid():
+        return "it is at work in this process already"  # a test runs another suite within it
     if options.capture == "no":
         return "-s lets tests talk with you"
     if options.usepdb or options.trace:
@@ -22,11 +34,7 @@ def why_impossible() -> str:
     """The same, of what the user may not know of."""
     if sys.platform != "linux":
         return "it needs Linux"
-    from gilgrid.suite.outer import has_taken_over  # noqa: PLC0415 - which imports what only Linux has
-
     # A fork has none of the other threads. Those of native libraries, as BLAS has, start again when needed.
-    if has_taken_over():
-        return "it is at work in this process already"
     threads = threading.active_count()
     return f"{threads} threads run in this process before its tests do" if threads > 1 else ""
 
@@ -45,4 +53,4 @@ def _is_debugged() -> bool:
 def _is_traced() -> bool:
     """Whether gdb, say, has this process under its control: ptrace(2) is for one at a time."""
     with open("/proc/self/status", encoding="utf-8", errors="replace") as status:  # noqa: PTH123 - as fast
-        return not any(row.split() == ["TracerPid:", "0"] for row in status)
+        return any(row.startswith("TracerPid:") and row.split()[1] != "0" for row in status)

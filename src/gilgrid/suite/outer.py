@@ -25,6 +25,7 @@ from gilgrid.guard.marks import Mark, Marks
 from gilgrid.guard.relay import Relay
 from gilgrid.suite import coverage, descriptors
 from gilgrid.suite.journal import Found, Journal
+from gilgrid.suite.off import take
 from gilgrid.suite.stages import Stage
 
 if TYPE_CHECKING:
@@ -80,12 +81,6 @@ class _Suite:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class _TakenOver:
-    """By which process this one was taken over, as a fork of it is not."""
-
-    by = 0
-
-
 def take_over(*, has_workers: bool) -> Generation:
     """Have the suite run in a process of its own, here: returns in that process, and in each that follows it.
 
@@ -101,11 +96,6 @@ def take_over(*, has_workers: bool) -> Generation:
         if not _goes_on(suite, now):
             suite.clear()
             _end_as(now)
-
-
-def has_taken_over() -> bool:
-    """Whether this process is one of a suite, as where a test runs another suite within it."""
-    return _TakenOver.by == os.getpid()
 
 
 def _run(suite: _Suite) -> Generation | _End:
@@ -137,7 +127,7 @@ def _run(suite: _Suite) -> Generation | _End:
     os.close(tells)
     os.close(heard)
     _die_with(keeper)
-    _TakenOver.by = os.getpid()
+    take()
     coverage.go_on()
     return Generation(marks, suite.journal, says, crash, suite.folder)
 

@@ -18,6 +18,7 @@ import pytest
 from gilgrid.guard.marks import Marks
 from gilgrid.suite import descriptors
 from gilgrid.suite.marking import Marking, tell_sidecar
+from gilgrid.suite.off import take
 from gilgrid.suite.stages import PHASES, Stage
 from gilgrid.suite.told import failure, sections
 
@@ -118,6 +119,7 @@ class Worker(Marking):
         crash = descriptors.memory("gilgrid-crash")
         os.ftruncate(shared, Marks.SIZE)
         super().__init__(Marks(shared), crash)
+        take()
         self.mark(Stage.STARTING)
         heard, self._tells = descriptors.pipe()
         self._folder = os.environ[FOLDER]
