@@ -33,7 +33,7 @@ def pair(session: nox.Session, cython: str, scipy: str) -> None:
 def tests(session: nox.Session) -> None:
     """Gilgrid's own tests, with real compilers, real environments and real deadlocks."""
     session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
-    session.run("pytest", "--numprocesses=2", "--dist=loadfile", *session.posargs)
+    session.run("pytest", "--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", *session.posargs)
 
 
 @nox.session
