@@ -125,7 +125,10 @@ def test_hangs(before):
     assert out.count("\nin the fixture\n") == out.count("\nin the test\n") == 1
 
 
-def test_ctrl_c_that_a_hung_test_cannot_answer_ends_the_run_with_a_report(suite: Suite, openmp: Path) -> None:
+@pytest.mark.parametrize("is_last", [False, True])
+def test_ctrl_c_that_a_hung_test_cannot_answer_ends_the_run_with_a_report(
+    suite: Suite, openmp: Path, *, is_last: bool
+) -> None:
     suite.env["PYTHONPATH"] += os.pathsep + str(openmp)
     suite.write("""
 import os, openmp_gnu
@@ -136,7 +139,8 @@ def test_hangs():
     openmp_gnu.barrier(2, True)
 def test_next(): os.mkdir("next")
 """)
-    begun = suite.begin("--gilgrid")
+    arguments = ["-k", "not next"] if is_last else []
+    begun = suite.begin("--gilgrid", *arguments)
     while not (suite.folder / "begun").exists():
         assert begun.poll() is None
     os.killpg(begun.pid, signal.SIGINT)
@@ -145,6 +149,21 @@ def test_next(): os.mkdir("next")
     assert "deadlock: the GIL against an OpenMP barrier" in out
     assert "1 failed, 1 passed" in out
     assert not (suite.folder / "next").exists()
+
+
+def test_what_passed_before_a_teardown_hangs_has_passed(suite: Suite) -> None:
+    suite.write("""
+@pytest.fixture
+def after():
+    yield
+    hang()
+
+def test_it(after): pass
+def test_next(): pass
+""")
+    done = suite.watched("-rA")
+    assert done.outcome == "2 passed, 1 error"
+    assert "PASSED test_it.py::test_it" in done.out
 
 
 def test_a_sidecar_that_is_killed_is_told(suite: Suite) -> None:
@@ -269,6 +288,38 @@ def test_waits_for_all():
             os.wait()
 """)
     assert suite.watched("-n", "1", "--timeout=20").outcome == "1 passed"
+
+
+def test_a_worker_that_waits_for_others_is_well(suite: Suite) -> None:
+    suite.write(
+        """
+import os, time
+
+if os.environ.get("PYTEST_XDIST_WORKER") == "gw1":
+    time.sleep(1.5)
+
+def pytest_xdist_make_scheduler(config, log):
+    time.sleep(1.5)
+""",
+        "conftest.py",
+    )
+    suite.write("""
+import time
+
+def test_long(): time.sleep(3)
+@pytest.mark.parametrize("number", range(3))
+def test_well(number): pass
+""")
+    done = suite.watched("-n", "2")
+    assert done.outcome == "4 passed"
+    assert "node down" not in done.out
+
+
+def test_another_attempt_is_made_in_another_worker(suite: Suite) -> None:
+    suite.write("def test_hangs(): hang()\ndef test_well(): pass")
+    done = suite.watched("-n", "1", "--reruns", "1")
+    assert done.code == 1
+    assert done.outcome == "1 failed, 1 passed, 1 rerun"
 
 
 @pytest.mark.parametrize("schedule", ["load", "loadfile"])

@@ -58,6 +58,7 @@ def test_a_module_that_hangs_is_an_error_of_its_collection(suite: Suite) -> None
     assert done.code == pytest.ExitCode.INTERRUPTED
     (row,) = done.summary
     assert row.startswith("ERROR test_b.py - deadlock: ")
+    assert "collected 2 items / 1 error" in done.out
 
     done = suite.watched("--continue-on-collection-errors")
     assert done.outcome == "2 passed, 1 error"

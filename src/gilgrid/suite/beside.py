@@ -23,6 +23,7 @@ from gilgrid.suite.stages import Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from gilgrid.evidence import Evidence, Frame
     from gilgrid.guard.marks import Mark
     from gilgrid.guard.sidecar import Hang
     from gilgrid.model import Verdict
@@ -39,7 +40,7 @@ _HELD_BACK = {
 }
 _MOST_BYTES = 1 << 20  # of what was captured, and of what faulthandler says
 _FATAL = re.compile("^Fatal Python error: (.*)$", re.MULTILINE)
-_OF_PYTEST = re.compile(r'  File "[^"]*/(_pytest|pluggy)/')
+_OF_PYTEST = re.compile(r"/(_pytest|pluggy)/")
 _RUNS = {Stage.COLLECTING, Stage.ARRANGING, Stage.TESTING}
 """Where no exit is pytest's own."""
 _IS_AT_WORK = _RUNS | {Stage.STARTING, Stage.BETWEEN, Stage.FINISHING}
@@ -159,7 +160,7 @@ class Beside:
         from gilgrid.model import Verdict  # noqa: PLC0415 - most suites never need them
         from gilgrid.report import hang as report  # noqa: PLC0415
 
-        evidence, limit_s = hang.evidence, hang.mark.limit_s
+        evidence, limit_s = _without_pytest(hang.evidence), hang.mark.limit_s
         reason = report.sentence(evidence)
         if evidence.is_proof:
             told = report.text(evidence, verdict=Verdict.DEADLOCK)
@@ -215,6 +216,18 @@ def _signal_name(number: int) -> str:
     return f"signal {number}"
 
 
+def _without_pytest(evidence: Evidence) -> Evidence:
+    """The evidence without the frames of pytest that the Python stack of a test ends in."""
+    return replace(
+        evidence, threads=tuple(replace(one, python=_of_test(one.python)) for one in evidence.threads)
+    )
+
+
+def _of_test(stack: tuple[Frame, ...]) -> tuple[Frame, ...]:
+    ends = (n for n, frame in enumerate(stack) if _OF_PYTEST.search(frame.file))
+    return stack[: next(ends, len(stack))] or stack
+
+
 def _frames(text: str) -> str:
     """What faulthandler says, without the frames of pytest that each stack ends in."""
     rows: list[str] = []
@@ -222,7 +235,7 @@ def _frames(text: str) -> str:
     for row in text.splitlines():
         is_frame = row.startswith("  File ")
         is_first = is_frame and not (rows and rows[-1].startswith("  "))
-        if is_frame and (cut or (_OF_PYTEST.match(row) and not is_first)):
+        if is_frame and (cut or (_OF_PYTEST.search(row) and not is_first)):
             rows += [] if cut else ["  ..."]
             cut = True
         else:

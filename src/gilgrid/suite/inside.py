@@ -96,6 +96,8 @@ class Inside(Keeping):
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """All tests are known, and with them all classes that a warning may be of."""
+        if not self._past.order:  # no earlier process came to say how many there are
+            self._speak()
         super().pytest_collection_finish(session)
         self.whole.go_on(self._past.properties)
         with self._taking_in():
@@ -136,7 +138,9 @@ class Inside(Keeping):
         """There may be no test left to run."""
         self._speak()
         self.whole.forget_repeated()
-        if any(one.stage in _OF_NO_TEST for one in self._past.found):
+        if self._past.interrupted_by:  # there may have been no further test to be interrupted
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        elif any(one.stage in _OF_NO_TEST for one in self._past.found):
             session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         super().pytest_sessionfinish(session)
 
@@ -158,6 +162,7 @@ class Inside(Keeping):
 
     def _take_in(self, item: pytest.Item | Gone, place: int) -> None:
         hook = item.ihook
+        self._at = place
         found = self._found.get(place)
         reports = [
             passed(item, one) if isinstance(one, Passed) else to_report(self.config, one)

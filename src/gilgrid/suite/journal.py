@@ -9,17 +9,16 @@ from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gilgrid.since.dataclasses import dataclass
-from gilgrid.suite.stages import PHASES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from gilgrid.model import Verdict
     from gilgrid.suite.stages import Stage
 
 _LENGTH = struct.Struct("=cI")
 _PICKLED, _PACKED = b"p", b"="
-_PASSED = struct.Struct("=ci9d")
+_PASSED = struct.Struct("=cii3d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +87,9 @@ _LATEST = {one.name for one in fields(Past) if one.name not in {"reports", "warn
 class Journal:
     """What is written is plain data: who reads it need not have imported what tests define.
 
-    Most entries are tests that passed: to pickle a report takes 15 microseconds, to pack what is new in the
-    three of a test takes one. What cannot be written, for want of memory or past a limit on file sizes, is
-    not there: after a hang that test is run once more.
+    Most entries are phases that passed: to pickle a report takes 15 microseconds, to pack what is new in it
+    takes one. What cannot be written, for want of memory or past a limit on file sizes, is not there: after a
+    hang that test is run once more.
     """
 
     def __init__(self, file: int) -> None:
@@ -103,9 +102,9 @@ class Journal:
         pickled = self._dumps((kind, content), 5)
         self._add(_LENGTH.pack(_PICKLED, len(pickled)) + pickled)
 
-    def write_passed(self, place: int, times: Sequence[float]) -> None:
-        """Add that a test has passed: start, stop and duration of each of its phases."""
-        self._add(_PASSED.pack(_PACKED, place, *times))
+    def write_passed(self, place: int, passed: Iterable[Passed]) -> None:
+        """Add that phases of a test have passed."""
+        self._add(b"".join([_PASSED.pack(_PACKED, place, *one) for one in passed]))
 
     def _add(self, entry: bytes) -> None:
         try:
@@ -138,8 +137,7 @@ class Journal:
                     if head[:1] == _PICKLED:
                         yield pickle.loads(file.read(_LENGTH.unpack(head)[1]))  # noqa: S301 - our own
                     else:
-                        _, place, *times = _PASSED.unpack(head + file.read(_PASSED.size - len(head)))
-                        for phase in range(len(PHASES)):
-                            yield "reports", (place, Passed(phase, *times[3 * phase : 3 * phase + 3]))
+                        _, place, *passed = _PASSED.unpack(head + file.read(_PASSED.size - len(head)))
+                        yield "reports", (place, Passed(*passed))
                 except (EOFError, pickle.UnpicklingError, struct.error):  # cut off by a kill
                     return

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from gilgrid.suite.outer import Generation
 
-_TIMES = 3 * len(PHASES)  # start, stop and duration of each
-
 
 class Keeping(Marking):
     """Hooks of pytest. While `hears_again`, it is told of what is kept already."""
@@ -33,7 +31,7 @@ class Keeping(Marking):
         self._tells = generation.tells
         self._session: pytest.Session | None = None
         self._item: pytest.Item | None = None
-        self._times: list[float] = []
+        self._passed: list[Passed] = []
         self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 
     @pytest.hookimpl(trylast=True)
@@ -60,7 +58,7 @@ class Keeping(Marking):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Nothing of it has passed yet."""
-        self._item, self._times = item, []
+        self._item, self._passed = item, []
         return super().pytest_runtest_protocol(item)
 
     @pytest.hookimpl(trylast=True)
@@ -69,22 +67,26 @@ class Keeping(Marking):
         if self.hears_again or not self.is_ours:
             return
         if self._is_usual(report):
-            # Of a test that passes, what is new in its reports is written at once.
             times = vars(report)
-            self._times += (times.get("start", 0.0), times.get("stop", 0.0), report.duration)
+            phase = PHASES.index(report.when)
+            self._passed.append(
+                Passed(phase, times.get("start", 0.0), times.get("stop", 0.0), report.duration)
+            )
         else:
-            self._keep_usual()
+            self._write_passed()
             self.journal.write("reports", self._at, of_report(self.config, report))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """It may hang; what came before has passed all the same. Few writes are cheaper than many."""
+        self._write_passed()
+        super().pytest_runtest_teardown()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
         """The test may have said something of the suite."""
         if self.is_ours and not self.hears_again:
-            if len(self._times) == _TIMES:
-                self.journal.write_passed(self._at, self._times)
-                self._times = []
-            else:
-                self._keep_usual()
+            self._write_passed()
             if self.whole.has_news():
                 self.journal.write("properties", self.whole.properties())
         super().pytest_runtest_logfinish()
@@ -100,13 +102,12 @@ class Keeping(Marking):
         self.mark(Stage.ENDING, int(self._session.exitstatus) if self._session else 0)
 
     def _is_usual(self, report: pytest.TestReport) -> bool:
-        """Whether the next phase has passed, and nobody has anything to say of that."""
+        """Whether the phase has passed, and nobody has anything to say of that."""
         item = self._item
         return (
             report.outcome == "passed"
             and not report.sections
             and not report.user_properties
-            and report.when == PHASES[len(self._times) // 3 % len(PHASES)]
             and len(vars(report)) == self._usual
             and type(report) is pytest.TestReport
             and item is not None
@@ -114,9 +115,7 @@ class Keeping(Marking):
             and report.location == item.location
         )
 
-    def _keep_usual(self) -> None:
-        """Of a test that did not pass as a whole, those phases that did."""
-        for phase in range(len(self._times) // 3):
-            times = self._times[3 * phase : 3 * phase + 3]
-            self.journal.write("reports", self._at, Passed(phase, *times))
-        self._times = []
+    def _write_passed(self) -> None:
+        if self._passed and self.is_ours:
+            self.journal.write_passed(self._at, self._passed)
+            self._passed = []

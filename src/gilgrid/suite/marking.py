@@ -30,6 +30,9 @@ _NO_DEADLINE = Deadline(None, func_only=False)
 class Marking:
     """Hooks of pytest. `crash` is a file for what faulthandler says."""
 
+    between = Stage.BETWEEN
+    """What it is at when it is at no test."""
+
     def __init__(self, marks: Marks, crash: int) -> None:
         self._marks = marks
         self._crash = crash
@@ -82,7 +85,7 @@ class Marking:
         self._places = self.arranged(session)
         deadlines = Deadlines(session.config)
         self._deadlines = {item: deadlines.of(item) for item in session.items}
-        self.mark(Stage.BETWEEN)
+        self.mark(self.between)
 
     def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
         """The places of its tests."""
@@ -119,9 +122,9 @@ class Marking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
-        """What comes now has no deadline: a worker may wait for its next test."""
+        """What comes now is not to blame on it."""
         if self.is_ours:
-            self._marks.set(Stage.BETWEEN, self._at)
+            self._marks.set(self.between, self._at)
             self._flush_coverage()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)

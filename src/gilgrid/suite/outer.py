@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _ENDED_BY_OTHERS = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+_ENDS_AT_ONCE = _ENDED_BY_OTHERS - {signal.SIGINT}
+"""Pytest answers none of these with a report."""
 _STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU, signal.SIGCONT}
 _FAILED = 1  # pytest.ExitCode.TESTS_FAILED
 _INTERNAL_ERROR = 3
@@ -215,9 +217,8 @@ def _goes_on(suite: _Suite, end: _End) -> bool:
     past = suite.journal.past()
     if found.stage == Stage.COLLECTING:
         found = replace(found, collecting=past.collecting)
-    to_end = end.heard & _ENDED_BY_OTHERS - {signal.SIGINT}
     is_known = found.place in {one.place for one in past.found}
-    if suite.has_workers or found.stage not in _TAKEN_IN or is_known or to_end:
+    if suite.has_workers or found.stage not in _TAKEN_IN or is_known or end.heard & _ENDS_AT_ONCE:
         _say(f"{found.sentence}\n\n{found.told}")
         return False
     suite.journal.write("found", found)
@@ -234,7 +235,7 @@ def _say(text: str) -> None:
 
 def _end_as(end: _End) -> NoReturn:
     """End as the process did that ran the last tests."""
-    by_others = end.heard & _ENDED_BY_OTHERS - {signal.SIGINT} if end.found else ()
+    by_others = end.heard & _ENDS_AT_ONCE if end.found else ()
     code = -min(by_others) if by_others else end.code
     if end.found is not None and not by_others:
         os._exit(max(end.mark.item, _FAILED) if end.mark.stage == Stage.ENDING else _INTERNAL_ERROR)

@@ -84,11 +84,13 @@ class Controller:
             text = f"gilgrid: {found.sentence}\n\n{found.told}"
             pytest.exit(text, returncode=pytest.ExitCode.INTERNAL_ERROR)
 
-    @pytest.hookimpl(optionalhook=True)
+    @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_handlecrashitem(self, report: Any) -> None:
-        """Say why the worker is gone."""
+        """Say why the worker is gone; where somebody has asked for another attempt, it is to be made."""
         found = self._found(report.node)
-        if found is not None:
+        if found is not None and report.outcome == "rerun":
+            (self._folder / report.node.gateway.id).unlink()
+        if found is not None and found.stage == Stage.TESTING:
             path, _, name = report.nodeid.partition("::")
             style = report.node.config.getoption("tbstyle", "auto")
             report.longrepr = failure(found, path, 1, style=style)
@@ -113,6 +115,9 @@ class Controller:
 
 class Worker(Marking):
     """Hooks of a worker, whose sidecar runs beside it; `bystanders` are threads of xdist's own."""
+
+    between = Stage.NOWHERE
+    """It waits to be told what comes next, by one of these threads: that is no hang, whatever it takes."""
 
     def __init__(self, bystanders: Sequence[int]) -> None:
         shared = descriptors.memory("gilgrid-marks")
