@@ -36,6 +36,7 @@ class Inside(Keeping):
     def __init__(self, generation: Generation) -> None:
         super().__init__(generation)
         self._past = generation.journal.past()
+        self.is_first = not self._past.found
         self._silence: Silence | None = None
         self._left_out = 0
         self._gone: list[int] = []
@@ -44,11 +45,6 @@ class Inside(Keeping):
         self._is_over = len(self._between) >= _MOST_BETWEEN or any(
             one.stage == Stage.FINISHING for one in self._past.found
         )
-
-    @property
-    def is_first(self) -> bool:
-        """Whether nothing was found yet."""
-        return not self._past.found
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
@@ -116,8 +112,7 @@ class Inside(Keeping):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Take in what has ended."""
-        place = self._places.get(item, -1)
-        if self._has_ended(place):
+        if not self.is_first and self._has_ended(place := self._places.get(item, -1)):
             self._take_in(item, place)
             return True
         self._speak()

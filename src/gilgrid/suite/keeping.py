@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from gilgrid.suite.outer import Generation
 
+_PHASE = {name: phase for phase, name in enumerate(PHASES)}
+
 
 class Keeping(Marking):
     """Hooks of pytest. While `hears_again`, it is told of what is kept already."""
@@ -30,7 +32,8 @@ class Keeping(Marking):
         self.hears_again = False
         self._tells = generation.tells
         self._session: pytest.Session | None = None
-        self._item: pytest.Item | None = None
+        self._nodeid = ""
+        self._location: tuple[str, int | None, str] = ("", None, "")
         self._passed: list[Passed] = []
         self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
 
@@ -58,7 +61,7 @@ class Keeping(Marking):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Nothing of it has passed yet."""
-        self._item, self._passed = item, []
+        self._nodeid, self._location, self._passed = item.nodeid, item.location, []
         return super().pytest_runtest_protocol(item)
 
     @pytest.hookimpl(trylast=True)
@@ -66,12 +69,18 @@ class Keeping(Marking):
         """Keep it, once everybody else has heard it."""
         if self.hears_again or not self.is_ours:
             return
-        if self._is_usual(report):
-            times = vars(report)
-            phase = PHASES.index(report.when)
-            self._passed.append(
-                Passed(phase, times.get("start", 0.0), times.get("stop", 0.0), report.duration)
-            )
+        values = vars(report)
+        if (
+            report.outcome == "passed"
+            and len(values) == self._usual
+            and not report.sections
+            and not report.user_properties
+            and report.nodeid == self._nodeid
+            and report.location == self._location
+            and type(report) is pytest.TestReport
+        ):  # nobody has anything to say of it, and the rest follows from the test
+            start, stop = values.get("start", 0.0), values.get("stop", 0.0)
+            self._passed.append(Passed(_PHASE[report.when], start, stop, report.duration))
         else:
             self._write_passed()
             self.journal.write("reports", self._at, of_report(self.config, report))
@@ -100,20 +109,6 @@ class Keeping(Marking):
     def pytest_unconfigure(self) -> None:
         """Pytest has said how it went."""
         self.mark(Stage.ENDING, int(self._session.exitstatus) if self._session else 0)
-
-    def _is_usual(self, report: pytest.TestReport) -> bool:
-        """Whether the phase has passed, and nobody has anything to say of that."""
-        item = self._item
-        return (
-            report.outcome == "passed"
-            and not report.sections
-            and not report.user_properties
-            and len(vars(report)) == self._usual
-            and type(report) is pytest.TestReport
-            and item is not None
-            and report.nodeid == item.nodeid
-            and report.location == item.location
-        )
 
     def _write_passed(self) -> None:
         if self._passed and self.is_ours:
