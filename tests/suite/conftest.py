@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 300.0
 """How long a run may take before a test gives up; never how long it should take."""
+SOON_S = 10.0
+"""The same, of what ends by itself."""
 HANG = """
 import threading
 
@@ -94,7 +97,10 @@ class Suite:
         return self.run("--gilgrid", *arguments)
 
     def assert_nothing_is_left(self) -> None:
-        """Whatever has run there has the folder in its environment."""
+        """Whatever has run there has the folder in its environment; a sidecar ends after its worker."""
+        until = time.monotonic() + SOON_S
+        while self.left() and time.monotonic() < until:
+            time.sleep(0.01)  # no event tells of the end of a stranger's processes
         assert self.left() == []
         assert list(self.temporary.glob("gilgrid-*")) == []
 
