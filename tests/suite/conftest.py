@@ -88,7 +88,11 @@ class Suite:
     def run(self, *arguments: str) -> Done:
         """Run pytest to its end, after which nothing of it is left."""
         begun = self.begin(*arguments)
-        out, err = begun.communicate(timeout=PATIENCE_S)
+        try:
+            out, err = begun.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            begun.kill()  # and with it all that it has started
+            raise
         self.assert_nothing_is_left()
         return Done(begun.returncode, out, err)
 
