@@ -12,7 +12,6 @@ import os
 import reprlib
 import shlex
 import shutil
-import signal
 import sys
 import tempfile
 from contextlib import suppress
@@ -24,7 +23,7 @@ from gilgrid.errors import CancelledError
 from gilgrid.evidence import Cause, Evidence
 from gilgrid.guard import Command, End, Ending, run
 from gilgrid.model import Attempt, Check, Verdict
-from gilgrid.printable import line
+from gilgrid.printable import line, signal_name
 from gilgrid.telling import sentence
 
 if TYPE_CHECKING:
@@ -189,7 +188,7 @@ def _verdict(
             proven = sentence(evidence) if evidence else "proven, but its evidence cannot be read"
             return Verdict.DEADLOCK, f"{proven} (during {result.running})" if result.running else proven
         case End.SIGNALLED:
-            return Verdict.CRASH, f"killed by {_signal_name(ending.signal)}{during}"
+            return Verdict.CRASH, f"killed by {signal_name(ending.signal)}{during}"
         case End.EXITED:
             if failed:
                 return Verdict.WRONG, "; ".join(_told(check) for check in failed[:3])
@@ -207,13 +206,6 @@ def _last_words(output: str) -> str:
 
 def _told(check: Check) -> str:
     return f"{check.name}: {check.detail}" if check.detail else check.name
-
-
-def _signal_name(number: int | None) -> str:
-    try:
-        return signal.Signals(number or 0).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def _last_line(output: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gilgrid.evidence import Evidence
 from gilgrid.guard import End
 from gilgrid.model import Verdict
+from gilgrid.printable import signal_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ def sentences(ending: Ending, debugger: str = "gdb") -> list[str]:
     """What is to be said of an ending, beside the report of a hang; nothing where all is well."""
     match ending.end:
         case End.SIGNALLED if ending.signal not in _UNTOLD:
-            return [f"killed by {_signal_name(ending.signal or 0)}"]
+            return [f"killed by {signal_name(ending.signal or 0)}"]
         case End.NOT_FOUND:
             return [ending.detail]
         case End.CANCELLED | End.LOST:
@@ -89,10 +90,3 @@ def sentences(ending: Ending, debugger: str = "gdb") -> list[str]:
             return [f"kept alive: {', '.join(pids)}; look with {debugger} -p {pids[0]}, end with {end}"]
         case _:
             return []
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from gilgrid.guard.marks import Marks
 from gilgrid.guard.sidecar import Sidecar
 from gilgrid.guard.tree import Tree, end_descendants, look
+from gilgrid.printable import signal_name
 from gilgrid.suite.stages import Stage
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Beside:
             verdict = Verdict.CRASH if fatal else Verdict.FAILED
             reason = fatal[1] if fatal else "the process has ended, by SIGKILL or by os._exit"
         elif code < 0:
-            verdict, reason = Verdict.CRASH, f"killed by {_signal_name(-code)}"
+            verdict, reason = Verdict.CRASH, f"killed by {signal_name(-code)}"
         else:
             verdict, reason = Verdict.FAILED, f"the process exited with code {code}, and pytest with it"
         told = "\n\n".join(filter(None, [f"{verdict}: {reason}", _frames(said).strip()]))
@@ -208,12 +209,6 @@ def _text(file: int) -> str:
         start = max(0, size - _MOST_BYTES)
         return os.pread(file, _MOST_BYTES, start).decode("utf-8", errors="backslashreplace")
     return ""
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"
 
 
 def _without_pytest(evidence: Evidence) -> Evidence:
