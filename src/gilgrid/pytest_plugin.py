@@ -117,12 +117,16 @@ def _take_over(config: pytest.Config, options: Any) -> None:
 
         config.pluginmanager.register(Controller(generation), _NAME)
         return
-    from gilgrid.suite.inside import Inside  # noqa: PLC0415 - in the process that runs tests alone
+    from gilgrid.suite.keeping import Keeping  # noqa: PLC0415 - in the process that runs tests alone
 
-    inside = Inside(generation)
-    config.pluginmanager.register(inside, _NAME)
-    if not inside.is_first:
-        _keep_coverage(options)
+    past = generation.journal.past()
+    if not past.found:
+        config.pluginmanager.register(Keeping(generation), _NAME)
+        return
+    from gilgrid.suite.resuming import Resuming  # noqa: PLC0415 - after a hang alone
+
+    config.pluginmanager.register(Resuming(generation, past), _NAME)
+    _keep_coverage(options)
 
 
 def _keep_coverage(options: Any) -> None:

@@ -239,6 +239,31 @@ def test_slow(): time.sleep(1000)
     ]
 
 
+_HANGS_AT_THE_SECOND_ATTEMPT = """
+attempts = []
+
+@pytest.fixture
+def once():
+    attempts.append(1)
+    if len(attempts) == 2:
+        hang()
+
+def test_fails(once): assert 0
+"""
+
+
+def test_another_attempt_has_a_setup_of_its_own(suite: Suite) -> None:
+    suite.write(_HANGS_AT_THE_SECOND_ATTEMPT)
+    done = suite.watched("--reruns", "1")
+    assert done.summary[0].startswith("ERROR test_it.py::test_fails - deadlock: ")
+
+
+def test_another_attempt_in_a_worker_is_judged(suite: Suite) -> None:
+    """The worker is ended, and the attempts in the next one begin anew."""
+    suite.write(_HANGS_AT_THE_SECOND_ATTEMPT)
+    assert suite.watched("-n", "1", "--reruns", "1").outcome == "1 failed, 2 rerun"
+
+
 def test_what_is_said_of_the_suite_as_a_whole_is_kept(suite: Suite) -> None:
     suite.write("""
 import logging

@@ -35,14 +35,15 @@ class Marks:
 
     def __init__(self, file: int = -1) -> None:
         self._memory = mmap.mmap(file, self.SIZE)
-        self._pack = partial(_LAYOUT.pack_into, self._memory, 0)
+        self.write = partial(_LAYOUT.pack_into, self._memory, 0)
+        """From now on it is at that: all that a `Mark` is of."""
         self._now = time.monotonic  # a test may replace it
 
     def set(
         self, stage: int, item: int = 0, phase: int = 0, until: float = FOREVER, limit_s: float = 0.0
     ) -> None:
-        """From now on it is at that."""
-        self._pack(stage, item, phase, self._now(), until, limit_s)
+        """The same, since now."""
+        self.write(stage, item, phase, self._now(), until, limit_s)
 
     def read(self) -> Mark:
         """What it is at: as it was written, and not half of that and half of the next."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -30,17 +30,31 @@ class Deadlines:
     """Those of a configuration, and of a test's own marker."""
 
     def __init__(self, config: pytest.Config) -> None:
+        self._above: dict[Any, pytest.Mark | None] = {}
+        """The markers of what tests are in."""
         self._default = Deadline(_seconds(_default(config)), bool(_ini(config, "timeout_func_only")))
 
     def of(self, item: pytest.Item) -> Deadline:
         """Of a test: what its marker says comes first. Raises ``UsageError`` where that is no time."""
-        marker = item.get_closest_marker("timeout")
+        marker = self._marker(item)
         if marker is None:
             return self._default
         named = dict(zip(("timeout", "method", "func_only"), marker.args)) | dict(marker.kwargs)  # noqa: B905
         seconds = _seconds(named["timeout"]) if named.get("timeout") is not None else self._default.seconds
         func_only = named.get("func_only")
         return Deadline(seconds, self._default.func_only if func_only is None else bool(func_only))
+
+    def _marker(self, node: Any) -> pytest.Mark | None:
+        """As ``get_closest_marker`` finds it, which asks a file once for each of its tests."""
+        for mark in node.own_markers:
+            if mark.name == "timeout":
+                return cast("pytest.Mark", mark)
+        parent = node.parent
+        if parent is None:
+            return None
+        if parent not in self._above:
+            self._above[parent] = self._marker(parent)
+        return self._above[parent]
 
 
 def _default(config: pytest.Config) -> Any:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gilgrid.suite.journal import Passed
 from gilgrid.suite.marking import Marking, tell_sidecar
 from gilgrid.suite.plain import of_report, of_warning
 from gilgrid.suite.stages import PHASES, Stage
@@ -32,10 +31,8 @@ class Keeping(Marking):
         self.hears_again = False
         self._tells = generation.tells
         self._session: pytest.Session | None = None
-        self._nodeid = ""
-        self._location: tuple[str, int | None, str] = ("", None, "")
-        self._passed: list[Passed] = []
         self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
+        self._write_passed = self.journal.write_passed
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -49,6 +46,11 @@ class Keeping(Marking):
         """All who say anything of the suite as a whole are there."""
         self._session = session
         self.whole = Whole(session.config)
+        self.begin()
+
+    def begin(self) -> None:
+        """The clocks of the session are those of this process."""
+        self.journal.write("clocks", self.whole.clocks())
 
     @contextmanager
     def collecting(self, collector: pytest.Collector) -> Iterator[None]:
@@ -59,10 +61,16 @@ class Keeping(Marking):
             yield
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
-        """Nothing of it has passed yet."""
-        self._nodeid, self._location, self._passed = item.nodeid, item.location, []
-        return super().pytest_runtest_protocol(item)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """What may say something of the suite is there."""
+        super().pytest_collection_finish(session)
+        if self.whole.has_properties:
+            self._after_test.append(self._keep_properties)
+
+    def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
+        """The next process is to have the same order."""
+        self.journal.write("order", [item.nodeid for item in session.items])
+        return super().arranged(session)
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -80,25 +88,13 @@ class Keeping(Marking):
             and type(report) is pytest.TestReport
         ):  # nobody has anything to say of it, and the rest follows from the test
             start, stop = values.get("start", 0.0), values.get("stop", 0.0)
-            self._passed.append(Passed(_PHASE[report.when], start, stop, report.duration))
+            self._write_passed(self._at, _PHASE[report.when], start, stop, report.duration)
         else:
-            self._write_passed()
             self.journal.write("reports", self._at, of_report(self.config, report))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self) -> None:
-        """It may hang; what came before has passed all the same. Few writes are cheaper than many."""
-        self._write_passed()
-        super().pytest_runtest_teardown()
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logfinish(self) -> None:
-        """The test may have said something of the suite."""
-        if self.is_ours and not self.hears_again:
-            self._write_passed()
-            if self.whole.has_news():
-                self.journal.write("properties", self.whole.properties())
-        super().pytest_runtest_logfinish()
+    def _keep_properties(self) -> None:
+        if self.whole.has_news():
+            self.journal.write("properties", self.whole.properties())
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Keep it; those of the collection come again."""
@@ -109,8 +105,3 @@ class Keeping(Marking):
     def pytest_unconfigure(self) -> None:
         """Pytest has said how it went."""
         self.mark(Stage.ENDING, int(self._session.exitstatus) if self._session else 0)
-
-    def _write_passed(self) -> None:
-        if self._passed and self.is_ours:
-            self.journal.write_passed(self._at, self._passed)
-            self._passed = []

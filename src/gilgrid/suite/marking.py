@@ -18,34 +18,43 @@ from gilgrid.suite.deadlines import Deadline, Deadlines
 from gilgrid.suite.stages import PHASES, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gilgrid.guard.marks import Marks
 
+_TESTING = int(Stage.TESTING)
 _SETUP, _CALL, _TEARDOWN = range(len(PHASES))
-_FORK = "gilgrid-fork"
-_NO_DEADLINE = Deadline(None, func_only=False)
+_FORK, _ATTEMPTS = "gilgrid-fork", "gilgrid-attempts"
+_UNKNOWN = -1, Deadline(None, func_only=False)
 
 
 class Marking:
-    """Hooks of pytest. `crash` is a file for what faulthandler says."""
+    """Hooks of pytest. `crash` is a file for what faulthandler says.
+
+    Those that are called for each test are short, and call little: they are what gilgrid costs.
+    """
 
     between = Stage.BETWEEN
     """What it is at when it is at no test."""
 
     def __init__(self, marks: Marks, crash: int) -> None:
         self._marks = marks
+        self._write = marks.write
         self._crash = crash
         self.is_ours = True
         """Not so in a process that a test has forked."""
         self._now = time.monotonic  # a test may replace it, and not be done with that when a hook is called
-        self._places: dict[pytest.Item, int] = {}
-        self._deadlines: dict[pytest.Item, Deadline] = {}
-        self._at = 0
-        self._deadline = _NO_DEADLINE
-        self._limit_s = 0.0
+        self._tests: dict[pytest.Item, tuple[int, Deadline]] = {}
+        """The place of each."""
+        self._at = -1
+        """The place of the one that is tested."""
+        self._nodeid = ""
+        self._location: tuple[str, int | None, str] = ("", None, "")
+        """That reports are of it they say by these."""
+        self._limit_s = self._of_function_s = 0.0
         self._until = FOREVER
-        self._flush_coverage = coverage.Flush()
+        self._after_test: list[Callable[[], None]] = []
+        """What is to be kept then."""
 
     def mark(self, stage: Stage, item: int = 0) -> None:
         """From now on it is at that."""
@@ -82,50 +91,59 @@ class Marking:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Each test has a place from now on, and a deadline."""
-        self._places = self.arranged(session)
         deadlines = Deadlines(session.config)
-        self._deadlines = {item: deadlines.of(item) for item in session.items}
+        self._tests = {item: (place, deadlines.of(item)) for item, place in self.arranged(session).items()}
+        if coverage.is_measured():
+            self._after_test.append(coverage.Flush())
+        if _may_be_tried_again(session.config):
+            session.config.pluginmanager.register(_Attempts(self), _ATTEMPTS)
         self.mark(self.between)
 
     def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
         """The places of its tests."""
         return {item: place for place, item in enumerate(session.items)}
 
+    def place(self, item: pytest.Item) -> int:
+        """Of a test; -1 where it was not among those that were collected."""
+        return self._tests.get(item, _UNKNOWN)[0]
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """What begins has one deadline for all its phases, and all its attempts."""
-        self._at = self._places.get(item, -1)
-        self._deadline = deadline = self._deadlines.get(item, _NO_DEADLINE)
+        self._at, deadline = self._tests.get(item, _UNKNOWN)
+        self._nodeid, self._location = item.nodeid, item.location
         self._limit_s = limit_s = deadline.seconds or 0.0
+        self._of_function_s = limit_s if deadline.func_only else 0.0
         self._until = self._now() + limit_s if limit_s and not deadline.func_only else FOREVER
+        self.begin_attempt()
         return None
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """Maybe once more."""
+    def begin_attempt(self) -> None:
+        """Its setup is next."""
         if self.is_ours:
-            self._marks.set(Stage.TESTING, self._at, _SETUP, self._until, self._limit_s)
+            self._write(_TESTING, self._at, _SETUP, self._now(), self._until, self._limit_s)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
         """The function may have a deadline for itself."""
         if self.is_ours:
-            is_alone = self._limit_s and self._deadline.func_only
-            until = self._now() + self._limit_s if is_alone else self._until
-            self._marks.set(Stage.TESTING, self._at, _CALL, until, self._limit_s)
+            now = self._now()
+            until = now + self._of_function_s if self._of_function_s else self._until
+            self._write(_TESTING, self._at, _CALL, now, until, self._limit_s)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_teardown(self) -> None:
         """What its fixtures do afterwards."""
         if self.is_ours:
-            self._marks.set(Stage.TESTING, self._at, _TEARDOWN, self._until, self._limit_s)
+            self._write(_TESTING, self._at, _TEARDOWN, self._now(), self._until, self._limit_s)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logfinish(self) -> None:
         """What comes now is not to blame on it."""
         if self.is_ours:
-            self._marks.set(self.between, self._at)
-            self._flush_coverage()
+            self._write(self.between, self._at, 0, self._now(), FOREVER, 0.0)
+            for keep in self._after_test:
+                keep()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item) -> bool:
@@ -148,6 +166,27 @@ class Marking:
         """All tests are over."""
         del session
         self.mark(Stage.FINISHING)
+
+
+def _may_be_tried_again(config: pytest.Config) -> bool:
+    """Whether a plugin runs tests in its own way, as pytest-rerunfailures and flaky do."""
+    return any(
+        not (one.hookwrapper or getattr(one, "wrapper", False))
+        and one.function.__module__.partition(".")[0] not in {"_pytest", "gilgrid"}
+        for one in config.hook.pytest_runtest_protocol.get_hookimpls()
+    )
+
+
+class _Attempts:
+    """Where a test may begin more than once."""
+
+    def __init__(self, marking: Marking) -> None:
+        self._marking = marking
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """The first time, that is marked already."""
+        self._marking.begin_attempt()
 
 
 class _Fork:

@@ -162,7 +162,7 @@ class Worker(Marking):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """What has hung in another worker is told by then; some of xdist's schedules have it run again."""
-        if self._places.get(item) in self._hung_elsewhere():
+        if self.place(item) in self._hung_elsewhere():
             return True
         return super().pytest_runtest_protocol(item)
 

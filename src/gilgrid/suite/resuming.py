@@ -22,7 +22,7 @@ from gilgrid.suite.whole import let_only_pytest_finish
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gilgrid.suite.journal import Found
+    from gilgrid.suite.journal import Found, Past
     from gilgrid.suite.outer import Generation
 
 _OF_NO_TEST = {Stage.BETWEEN, Stage.FINISHING}
@@ -30,44 +30,36 @@ _MOST_BETWEEN = 2
 """So often it may hang between two tests: what hangs there would do so after each of them."""
 
 
-class Inside(Keeping):
+class Resuming(Keeping):
     """Hooks of pytest."""
 
-    def __init__(self, generation: Generation) -> None:
+    def __init__(self, generation: Generation, past: Past) -> None:
         super().__init__(generation)
-        self._past = generation.journal.past()
-        self.is_first = not self._past.found
+        self._past = past
         self._silence: Silence | None = None
         self._left_out = 0
         self._gone: list[int] = []
-        self._found = {one.item: one for one in self._past.found if one.stage == Stage.TESTING}
-        self._between = {one.item for one in self._past.found if one.stage == Stage.BETWEEN}
+        self._found = {one.item: one for one in past.found if one.stage == Stage.TESTING}
+        self._between = {one.item for one in past.found if one.stage == Stage.BETWEEN}
         self._is_over = len(self._between) >= _MOST_BETWEEN or any(
-            one.stage == Stage.FINISHING for one in self._past.found
+            one.stage == Stage.FINISHING for one in past.found
         )
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> None:
         """What an earlier process has logged is kept."""
-        if not self.is_first:
-            config.option.log_file_mode = "a"
+        config.option.log_file_mode = "a"
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """What has been said before is not said again."""
         super().pytest_configure(config)
-        if not self.is_first:
-            self._silence = Silence(config)
-            config.pluginmanager.register(_Collected(self._past.found), "gilgrid-collected")
+        self._silence = Silence(config)
+        config.pluginmanager.register(_Collected(self._past.found), "gilgrid-collected")
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self, session: pytest.Session) -> None:
+    def begin(self) -> None:
         """It began when the first process did."""
-        super().pytest_collection(session)
-        if self.is_first:
-            self.journal.write("clocks", self.whole.clocks())
-        else:
-            self.whole.set_clocks(self._past.clocks)
+        self.whole.set_clocks(self._past.clocks)
 
     def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
         """In the order of the first process, however random that is; what was not there then comes last."""
@@ -112,7 +104,8 @@ class Inside(Keeping):
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Take in what has ended."""
-        if not self.is_first and self._has_ended(place := self._places.get(item, -1)):
+        place = self.place(item)
+        if self._has_ended(place):
             self._take_in(item, place)
             return True
         self._speak()
