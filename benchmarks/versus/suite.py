@@ -150,13 +150,16 @@ def _cpu_seconds(folder: Path) -> dict[str, float]:
     for side, process in started.items():
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{side} exited with {process.returncode}")
         took[side] = used.ru_utime + used.ru_stime
+    failed = [side for side, process in started.items() if process.returncode]
+    if failed:
+        raise SystemExit(f"this failed: {', '.join(failed)}")
     return took
 
 
 def _until_told(folder: Path) -> float:
+    for name in ("begun", "told"):
+        (folder / name).unlink(missing_ok=True)
     subprocess.run(_command(("--gilgrid",)), cwd=folder, stdout=subprocess.DEVNULL, check=False)
     begun, told = (float((folder / name).read_text(encoding="utf-8")) for name in ("begun", "told"))
     return told - begun

@@ -82,6 +82,15 @@ def test_a_session_that_hangs_says_where(suite: Suite, how: tuple[str, ...], whe
     assert "conftest.py" in done.out + done.err
 
 
+def test_where_nothing_can_be_kept_the_first_hang_is_told_and_ends_the_run(suite: Suite) -> None:
+    suite.python = ("bash", "-c", 'ulimit -f 1; exec "$0" "$@"', sys.executable)
+    suite.write("def test_hangs(): hang()\ndef test_well(): pass")
+    done = suite.watched("-p", "no:cacheprovider")
+    assert done.code == pytest.ExitCode.INTERNAL_ERROR
+    assert "gilgrid: what has ended cannot be kept" in done.err
+    assert "deadlock while testing" in done.err
+
+
 @pytest.mark.parametrize(("hook", "passed"), [("sessionfinish", 3), ("runtest_logfinish", 2)])
 def test_what_hangs_that_is_no_test_loses_no_result(suite: Suite, hook: str, passed: int) -> None:
     suite.write(f"def pytest_{hook}():\n    hang()", "conftest.py")

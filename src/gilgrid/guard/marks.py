@@ -36,13 +36,13 @@ class Marks:
     def __init__(self, file: int = -1) -> None:
         self._memory = mmap.mmap(file, self.SIZE)
         self.write = partial(_LAYOUT.pack_into, self._memory, 0)
-        """From now on it is at that: all that a `Mark` is of."""
+        """From now on it is at that; the arguments are those of `Mark`, in their order."""
         self._now = time.monotonic  # a test may replace it
 
     def set(
         self, stage: int, item: int = 0, phase: int = 0, until: float = FOREVER, limit_s: float = 0.0
     ) -> None:
-        """The same, since now."""
+        """From now on it is at that, since now."""
         self.write(stage, item, phase, self._now(), until, limit_s)
 
     def read(self) -> Mark:

@@ -29,11 +29,6 @@ def go_on() -> None:
         measured._collector.use_data(data, measured.get_option("run:context"))  # noqa: SLF001
 
 
-def is_measured() -> bool:
-    """Whether it is, in this process."""
-    return _current() is not None
-
-
 class Flush:
     """Call it after each test: whatever the next one does to the process, what was measured is kept."""
 

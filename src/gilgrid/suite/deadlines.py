@@ -47,7 +47,7 @@ class Deadlines:
     def _marker(self, node: Any) -> pytest.Mark | None:
         """As ``get_closest_marker`` finds it, which asks a file once for each of its tests."""
         for mark in node.own_markers:
-            if mark.name == "timeout":
+            if getattr(mark, "name", None) == "timeout":
                 return cast("pytest.Mark", mark)
         parent = node.parent
         if parent is None:

@@ -1,4 +1,4 @@
-"""What of a suite has ended, in memory that outlives the process that ran it."""
+"""What of a suite has ended, in a file that outlives the process that ran it and has no name on any disk."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import pickle
 import struct
 from dataclasses import field, fields
-from mmap import mmap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gilgrid.since.dataclasses import dataclass
@@ -17,12 +16,9 @@ if TYPE_CHECKING:
     from gilgrid.model import Verdict
     from gilgrid.suite.stages import Stage
 
+_LENGTH = struct.Struct("=cI")
 _PICKLED, _PACKED = b"p", b"="
-_HEAD = struct.Struct("=cI")
-"""Of an entry that is pickled, with its length."""
 _PASSED = struct.Struct("=cii3d")
-_START = struct.calcsize("Q")
-_FIRST_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,52 +85,36 @@ _LATEST = {one.name for one in fields(Past) if one.name not in {"reports", "warn
 
 
 class Journal:
-    """The memory of a file.
+    """What is written is plain data: who reads it need not have imported what tests define.
 
-    What is written is plain data: who reads it need not have imported what tests define. It begins with where
-    it ends: an entry is there once that says so, whenever its writer is ended. Most are phases that passed:
-    to pickle a report takes 15 microseconds, to pack what is new in it takes one. What cannot be written, for
-    want of memory or past a limit on file sizes, is not there: after a hang that test is run once more.
+    Most entries are phases that passed: to pickle a report takes 15 microseconds, to pack what is new in it
+    takes one. What cannot be written, for want of memory or past a limit on file sizes, is not there: after a
+    hang that test is run once more.
     """
 
     def __init__(self, file: int) -> None:
         self._file = file
-        self._dumps, self._allocate = pickle.dumps, os.posix_fallocate  # a test may replace them
-        self._allocate(file, 0, _FIRST_BYTES)
-        self._map(_FIRST_BYTES)
-        self._end[0] = _START
-
-    def _map(self, size: int) -> None:
-        self._memory = mmap(self._file, size)
-        self._end = memoryview(self._memory)[:_START].cast("Q")
+        self._write = os.write  # a test may replace it
+        self._dumps = pickle.dumps
 
     def write(self, kind: str, *content: Any) -> None:
         """Add an entry: a field of `Past` and what that is now, or, of those with several, one more."""
         pickled = self._dumps((kind, content), 5)
-        entry = _HEAD.pack(_PICKLED, len(pickled)) + pickled
-        start = self._end[0]
-        end = start + len(entry)
-        if end <= len(self._memory) or self._grow(end):
-            self._memory[start:end] = entry
-            self._end[0] = end
+        self.add(_LENGTH.pack(_PICKLED, len(pickled)) + pickled)
 
-    def write_passed(self, place: int, phase: int, start: float, stop: float, duration: float) -> None:
-        """Add that a phase of a test has passed."""
-        at = self._end[0]
-        end = at + _PASSED.size
-        if end <= len(self._memory) or self._grow(end):
-            _PASSED.pack_into(self._memory, at, _PACKED, place, phase, start, stop, duration)
-            self._end[0] = end
+    @staticmethod
+    def entry(place: int, phase: int, start: float, stop: float, duration: float) -> bytes:
+        """That a phase of a test has passed, to be added."""
+        return _PASSED.pack(_PACKED, place, phase, start, stop, duration)
 
-    def _grow(self, end: int) -> bool:
-        """Whether there is room for so much now."""
-        size = 2 * max(end, len(self._memory))
+    def add(self, entry: bytes) -> None:
+        """Add one, or several."""
         try:
-            self._allocate(self._file, 0, size)  # what is not there when it is written to is a SIGBUS
-            self._map(size)
-        except (OSError, ValueError):
-            return False
-        return True
+            written = self._write(self._file, entry)
+        except OSError:
+            return
+        if written != len(entry):
+            self._cut(os.lseek(self._file, -written, os.SEEK_CUR))
 
     def past(self) -> Past:
         """All that has been written so far."""
@@ -153,25 +133,22 @@ class Journal:
         return past
 
     def _entries(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        self._map(os.fstat(self._file).st_size)  # another process may have needed more
-        at = _START
-        while at < self._end[0]:
-            try:
-                end, entry = self._read(at)
-            except Exception:  # noqa: BLE001 - what crashed may have written over it before, and anything there
-                self._end[0] = at
-                return
-            yield entry
-            at = end
+        at = 0
+        with os.fdopen(os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
+            while head := file.read(_LENGTH.size):
+                try:
+                    if head[:1] == _PICKLED:
+                        entry = pickle.loads(file.read(_LENGTH.unpack(head)[1]))  # noqa: S301 - our own
+                    else:
+                        _, place, *passed = _PASSED.unpack(head + file.read(_PASSED.size - len(head)))
+                        entry = "reports", (place, Passed(*passed))
+                except (EOFError, pickle.UnpicklingError, struct.error):  # cut off by a kill
+                    self._cut(at)
+                    return
+                yield entry
+                at = file.tell()
 
-    def _read(self, at: int) -> tuple[int, tuple[str, tuple[Any, ...]]]:
-        """Where the entry there ends, and what it says."""
-        kind = self._memory[at : at + 1]
-        if kind == _PACKED:
-            _, place, *passed = _PASSED.unpack_from(self._memory, at)
-            return at + _PASSED.size, ("reports", (place, Passed(*passed)))
-        if kind != _PICKLED:
-            raise ValueError(kind)
-        start = at + _HEAD.size
-        end = start + _HEAD.unpack_from(self._memory, at)[1]
-        return end, pickle.loads(self._memory[start:end])  # noqa: S301 - our own
+    def _cut(self, end: int) -> None:
+        """Go on writing there."""
+        os.ftruncate(self._file, end)
+        os.lseek(self._file, end, os.SEEK_SET)

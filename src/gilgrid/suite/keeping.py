@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gilgrid.suite.outer import Generation
 
 _PHASE = {name: phase for phase, name in enumerate(PHASES)}
+_SETUP = _PHASE["setup"]
 
 
 class Keeping(Marking):
@@ -26,13 +27,15 @@ class Keeping(Marking):
     def __init__(self, generation: Generation) -> None:
         super().__init__(generation.marks, generation.crash)
         self.journal = generation.journal
+        self._entry, self._add = self.journal.entry, self.journal.add
         self.whole: Whole
         self.config: pytest.Config
         self.hears_again = False
         self._tells = generation.tells
         self._session: pytest.Session | None = None
         self._usual = len(vars(pytest.TestReport("", ("", 0, ""), {}, "passed", None, "call")))
-        self._write_passed = self.journal.write_passed
+        self._setup = b""
+        """That it has passed, until there is more to be written: few writes are cheaper than many."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -60,13 +63,6 @@ class Keeping(Marking):
         with super().collecting(collector):
             yield
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """What may say something of the suite is there."""
-        super().pytest_collection_finish(session)
-        if self.whole.has_properties:
-            self._after_test.append(self._keep_properties)
-
     def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
         """The next process is to have the same order."""
         self.journal.write("order", [item.nodeid for item in session.items])
@@ -88,13 +84,25 @@ class Keeping(Marking):
             and type(report) is pytest.TestReport
         ):  # nobody has anything to say of it, and the rest follows from the test
             start, stop = values.get("start", 0.0), values.get("stop", 0.0)
-            self._write_passed(self._at, _PHASE[report.when], start, stop, report.duration)
+            phase = _PHASE[report.when]
+            entry = self._entry(self._at, phase, start, stop, report.duration)
+            if phase == _SETUP:
+                self._setup = entry
+            else:
+                self._add(self._setup + entry)
+                self._setup = b""
         else:
+            if self._setup:
+                self._add(self._setup)
+                self._setup = b""
             self.journal.write("reports", self._at, of_report(self.config, report))
 
-    def _keep_properties(self) -> None:
-        if self.whole.has_news():
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logfinish(self) -> None:
+        """The test may have said something of the suite."""
+        if self.whole.has_news() and self.is_ours and not self.hears_again:
             self.journal.write("properties", self.whole.properties())
+        super().pytest_runtest_logfinish()
 
     def pytest_warning_recorded(self, warning_message: Any, when: str, nodeid: str, location: Any) -> None:
         """Keep it; those of the collection come again."""

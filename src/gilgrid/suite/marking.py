@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -18,13 +19,13 @@ from gilgrid.suite.deadlines import Deadline, Deadlines
 from gilgrid.suite.stages import PHASES, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from gilgrid.guard.marks import Marks
 
 _TESTING = int(Stage.TESTING)
 _SETUP, _CALL, _TEARDOWN = range(len(PHASES))
-_FORK, _ATTEMPTS = "gilgrid-fork", "gilgrid-attempts"
+_FORK = "gilgrid-fork"
 _UNKNOWN = -1, Deadline(None, func_only=False)
 
 
@@ -45,16 +46,15 @@ class Marking:
         """Not so in a process that a test has forked."""
         self._now = time.monotonic  # a test may replace it, and not be done with that when a hook is called
         self._tests: dict[pytest.Item, tuple[int, Deadline]] = {}
-        """The place of each."""
+        """The place of each, and its deadline."""
         self._at = -1
         """The place of the one that is tested."""
         self._nodeid = ""
         self._location: tuple[str, int | None, str] = ("", None, "")
-        """That reports are of it they say by these."""
-        self._limit_s = self._of_function_s = 0.0
+        """Of the same one, as its reports have them."""
+        self._limit_s = self._func_only_limit_s = 0.0
         self._until = FOREVER
-        self._after_test: list[Callable[[], None]] = []
-        """What is to be kept then."""
+        self._flush_coverage = coverage.Flush()
 
     def mark(self, stage: Stage, item: int = 0) -> None:
         """From now on it is at that."""
@@ -93,10 +93,6 @@ class Marking:
         """Each test has a place from now on, and a deadline."""
         deadlines = Deadlines(session.config)
         self._tests = {item: (place, deadlines.of(item)) for item, place in self.arranged(session).items()}
-        if coverage.is_measured():
-            self._after_test.append(coverage.Flush())
-        if _may_be_tried_again(session.config):
-            session.config.pluginmanager.register(_Attempts(self), _ATTEMPTS)
         self.mark(self.between)
 
     def arranged(self, session: pytest.Session) -> dict[pytest.Item, int]:
@@ -113,13 +109,13 @@ class Marking:
         self._at, deadline = self._tests.get(item, _UNKNOWN)
         self._nodeid, self._location = item.nodeid, item.location
         self._limit_s = limit_s = deadline.seconds or 0.0
-        self._of_function_s = limit_s if deadline.func_only else 0.0
+        self._func_only_limit_s = limit_s if deadline.func_only else 0.0
         self._until = self._now() + limit_s if limit_s and not deadline.func_only else FOREVER
-        self.begin_attempt()
         return None
 
-    def begin_attempt(self) -> None:
-        """Its setup is next."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        """Maybe once more."""
         if self.is_ours:
             self._write(_TESTING, self._at, _SETUP, self._now(), self._until, self._limit_s)
 
@@ -128,7 +124,7 @@ class Marking:
         """The function may have a deadline for itself."""
         if self.is_ours:
             now = self._now()
-            until = now + self._of_function_s if self._of_function_s else self._until
+            until = now + self._func_only_limit_s if self._func_only_limit_s else self._until
             self._write(_TESTING, self._at, _CALL, now, until, self._limit_s)
 
     @pytest.hookimpl(tryfirst=True)
@@ -142,8 +138,8 @@ class Marking:
         """What comes now is not to blame on it."""
         if self.is_ours:
             self._write(self.between, self._at, 0, self._now(), FOREVER, 0.0)
-            for keep in self._after_test:
-                keep()
+            if "coverage" in sys.modules:
+                self._flush_coverage()
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_set_timer(self, item: pytest.Item) -> bool:
@@ -166,27 +162,6 @@ class Marking:
         """All tests are over."""
         del session
         self.mark(Stage.FINISHING)
-
-
-def _may_be_tried_again(config: pytest.Config) -> bool:
-    """Whether a plugin runs tests in its own way, as pytest-rerunfailures and flaky do."""
-    return any(
-        not (one.hookwrapper or getattr(one, "wrapper", False))
-        and one.function.__module__.partition(".")[0] not in {"_pytest", "gilgrid"}
-        for one in config.hook.pytest_runtest_protocol.get_hookimpls()
-    )
-
-
-class _Attempts:
-    """Where a test may begin more than once."""
-
-    def __init__(self, marking: Marking) -> None:
-        self._marking = marking
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self) -> None:
-        """The first time, that is marked already."""
-        self._marking.begin_attempt()
 
 
 class _Fork:

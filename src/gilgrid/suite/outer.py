@@ -222,6 +222,9 @@ def _goes_on(suite: _Suite, end: _End) -> bool:
         _say(f"{found.sentence}\n\n{found.told}")
         return False
     suite.journal.write("found", found)
+    if found not in suite.journal.past().found:  # there is no room: the next process would run into the same
+        _say(f"what has ended cannot be kept\n\n{found.sentence}\n\n{found.told}")
+        return False
     if signal.SIGINT in end.heard:
         suite.journal.write("interrupted_by", int(signal.SIGINT))
     return True

@@ -1,7 +1,7 @@
-"""Within the process that runs tests, or the rest of them: tells what was found, and goes on.
+"""Within a process that runs the rest of the tests: tells what was found, and goes on.
 
-Of a run that goes on after a hang it has pytest take in what has ended, in the order in which that did and
-without a word: pytest's reports, the exit code and what other plugins make of them are those of one run.
+It has pytest take in what has ended, in the order in which that did and without a word: pytest's reports, the
+exit code and what other plugins make of them are those of one run.
 """
 
 from __future__ import annotations

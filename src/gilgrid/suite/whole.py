@@ -27,10 +27,7 @@ class Whole:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        file = config.stash.get(xml_key, None)
-        self.has_properties = file is not None
-        """Whether there is a file that says any."""
-        self._properties: list[Any] = getattr(file, "global_properties", [])
+        self._properties: list[Any] = getattr(config.stash.get(xml_key, None), "global_properties", [])
         self._told = 0
 
     def clocks(self) -> dict[str, Any]:

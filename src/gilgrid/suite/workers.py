@@ -181,6 +181,7 @@ class Worker(Marking):
                 self._changed = changed
                 everything = map(_read, Path(self._folder).iterdir())
                 self._hung = {one.item for one in everything if one and one.stage == Stage.TESTING}
+                self._hung.discard(-1)  # those that have no place are not one
         return self._hung
 
 
