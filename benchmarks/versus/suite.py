@@ -23,7 +23,7 @@ from gilgrid.guard import Command, run  # noqa: E402 - after the path
 from tests.guard.targets.build import build  # noqa: E402 - as above
 
 SIDES = {
-    "pytest": ("-p", "no:gilgrid"),
+    "pytest": ("-p", "no:gilgrid"),  # beside itself: what the measurement makes of nothing
     "gilgrid, off": (),
     "gilgrid": ("--gilgrid",),
     "pytest-timeout, signal": ("--timeout=60", "--timeout-method=signal"),
@@ -85,22 +85,26 @@ def main() -> None:
 def cost(folder: Path, tests: int, rounds: int) -> None:
     """The CPU time is that of all processes of a side.
 
-    All sides run at once, on one processor, which they share by milliseconds: what a busy machine does to one
-    it does to all. In turns, pytest differs from itself by more than anything that is measured here.
+    Each side runs at once with pytest, on one processor, which they share by milliseconds: what a busy
+    machine does to one it does to the other. In turns, pytest differs from itself by more than is measured here.
     """
     empty = folder / "empty"
     empty.mkdir()
     (empty / "test_empty.py").write_text("\n".join(f"def test_{n}(): pass" for n in range(tests)), "utf-8")
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(processors)})
-    took = [_cpu_seconds(empty) for _ in range(rounds)]
+    more: dict[str, list[float]] = {side: [] for side in SIDES}
+    plain = []
+    for _ in range(rounds):
+        for side, arguments in SIDES.items():
+            alone, took = _cpu_seconds(empty, SIDES["pytest"], arguments)
+            plain.append(alone)
+            more[side].append((took - alone) / tests * 1e6)
     os.sched_setaffinity(0, processors)
-    for side in SIDES:
-        print(f"{side:24} {statistics.median(one[side] for one in took):6.3f} s of CPU", end="")
-        if side != "pytest":
-            more = sorted((one[side] - one["pytest"]) / tests * 1e6 for one in took)
-            print(f"; {statistics.median(more):6.1f} us more a test, {more[0]:.1f} to {more[-1]:.1f}", end="")
-        print()
+    print(f"pytest alone: {statistics.median(plain) / tests * 1e6:.0f} us of CPU a test, start included")
+    for side, several in more.items():
+        low, middle, high = statistics.quantiles(several)
+        print(f"{side:24} {middle:6.1f} us more a test, half of all rounds {low:.1f} to {high:.1f}")
     hang = folder / "hang"
     hang.mkdir()
     (hang / "test_hang.py").write_text(HANG, encoding="utf-8")
@@ -140,20 +144,19 @@ def outcome(folder: Path) -> None:
         print(f"| {' | '.join(map(str, row))} |", flush=True)
 
 
-def _cpu_seconds(folder: Path) -> dict[str, float]:
-    """Of each side, with all of its processes."""
-    started = {
-        side: subprocess.Popen(_command(arguments), cwd=folder, stdout=subprocess.DEVNULL)
-        for side, arguments in SIDES.items()
-    }
-    took = {}
-    for side, process in started.items():
+def _cpu_seconds(folder: Path, *sides: tuple[str, ...]) -> list[float]:
+    """Of each, with all of its processes."""
+    started = [
+        subprocess.Popen(_command(arguments), cwd=folder, stdout=subprocess.DEVNULL) for arguments in sides
+    ]
+    took = []
+    for process in started:
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        took[side] = used.ru_utime + used.ru_stime
-    failed = [side for side, process in started.items() if process.returncode]
-    if failed:
-        raise SystemExit(f"this failed: {', '.join(failed)}")
+        took.append(used.ru_utime + used.ru_stime)
+    for process in started:
+        if process.returncode:
+            raise SystemExit(f"{process.args!r} exited with {process.returncode}")
     return took
 
 

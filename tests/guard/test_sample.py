@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gilgrid.guard.observe.sample import Sampler
+from gilgrid.guard.observe.sample import Sampler, _Thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,3 +106,20 @@ def test_a_sampler_that_is_closed_has_nothing_open() -> None:
         assert schedstats() == []
         sampler.sample()  # and could go on
         assert len(schedstats()) == THREADS
+
+
+def test_who_runs_without_a_pause_is_not_frozen(tmp_path: Path) -> None:
+    """It has a CPU for itself, as most that work have on a machine at rest: it is put on it only once."""
+    schedstat = tmp_path / "schedstat"
+    thread = _Thread()
+    for n in range(4):
+        schedstat.write_text(f"{n * 50_000_000} 0 7\n", encoding="ascii")
+        thread.sample(str(schedstat), float(n), 0.05)
+    assert not thread.is_frozen(3)
+    assert thread.last_progress == thread.last_ran == 3.0
+
+    for n in range(4, 7):
+        thread.sample(str(schedstat), float(n), 0.05)
+    assert thread.is_frozen(3)
+    assert thread.last_progress == 3.0
+    thread.close()

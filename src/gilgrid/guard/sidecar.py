@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _YOUNG_S = 0.2  # what has begun so recently is left alone
 _IDLE_S = 0.1  # so often it is looked for something that has begun
+_LONG_S = 1.0  # whoever works is left alone for so long: to begin to look takes 30 ms
+_WORKS_SHARE = 0.1  # of one CPU
 _AFTER_A_FAILURE_S = 1.0
 _SOON_S = 1.0  # before a deadline
 _STOPPED_S = 1.0  # so long it may take to stop: a system call that cannot be interrupted is finished first
@@ -50,6 +52,7 @@ class Sidecar:
         self._marks = marks
         self._lookout: Lookout | None = None
         self._at: Mark | None = None
+        self._used = (time.monotonic(), 0.0)
         self._next = 0.0
         self._has_failed = False
         self._is_prepared = False
@@ -64,13 +67,23 @@ class Sidecar:
         now = time.monotonic()
         mark = self._marks.read()
         self._next = now + _IDLE_S
-        if not mark.stage or now < mark.since + _YOUNG_S:
+        works = self._works(now) and now < mark.until - _SOON_S
+        if not mark.stage or now < mark.since + (_LONG_S if works else _YOUNG_S):
             return None
         try:
             evidence = self._evidence(mark)
         except Exception as error:  # noqa: BLE001 - out of files or memory; what it looks at is none the worse
             evidence = self._failed(mark, error)
         return Hang(mark, evidence) if evidence and self._stop_at(mark) else None
+
+    def _works(self, now: float) -> bool:
+        """Whether it has used a CPU since the last look."""
+        try:
+            used_s = time.clock_gettime(_cpu_clock(self._pid))
+        except OSError:  # it has ended
+            return False
+        before, self._used = self._used, (now, used_s)
+        return used_s - before[1] > _WORKS_SHARE * (now - before[0])
 
     def _evidence(self, mark: Mark) -> Evidence | None:
         lookout = self._begun_lookout()
@@ -120,3 +133,8 @@ class Sidecar:
             self._lookout.command = self._pid
             self._lookout.bystanders = self.bystanders
         return self._lookout
+
+
+def _cpu_clock(pid: int) -> int:
+    """The clock of all CPU time of a process, as clock_getcpuclockid(3) makes it."""
+    return ~pid << 3 | 2

@@ -46,7 +46,8 @@ class _Thread:
         if self._file is None:
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         ran_ns, queued_ns, slices = map(int, os.pread(self._file, 128, 0).split())
-        if not self.slices or slices != self.slices[-1]:
+        # Who has a CPU for itself is put on it once: that alone does not tell whether it runs.
+        if not self.slices or (ran_ns, slices) != (self.ran_ns[-1], self.slices[-1]):
             self.last_ran = at
         if not self.ran_ns or ran_ns - self.ran_ns[-1] > _BUSY_SHARE * interval_s * 1e9:
             self.last_busy = at
@@ -67,7 +68,11 @@ class _Thread:
 
     def is_frozen(self, samples: int) -> bool:
         """Whether it has not run at all between the last so many samples."""
-        return len(self.slices) > samples and self.slices[-1 - samples] == self.slices[-1]
+        before = -1 - samples
+        return len(self.slices) > samples and (self.ran_ns[before], self.slices[before]) == (
+            self.ran_ns[-1],
+            self.slices[-1],
+        )
 
     def share(self, samples: int, window_s: float) -> float | None:
         """How much of one CPU it used between the last so many samples; None where it is too new."""
