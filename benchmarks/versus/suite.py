@@ -86,7 +86,7 @@ def cost(folder: Path, tests: int, rounds: int) -> None:
     """The CPU time is that of all processes of a side.
 
     Each side runs at once with pytest, on one processor, which they share by milliseconds: what a busy
-    machine does to one it does to the other. In turns, pytest differs from itself by more than is measured here.
+    machine does to one it does to the other. In turns, pytest differs from itself by more than that.
     """
     empty = folder / "empty"
     empty.mkdir()
