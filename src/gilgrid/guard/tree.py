@@ -179,10 +179,13 @@ def end_descendants(pid: int) -> None:
 
     def members() -> list[Process]:
         found = []
-        for process in sorted(everyone(), key=lambda one: one.since):  # parents before their children
+        everybody = sorted(everyone(), key=lambda one: one.since)  # parents before their children
+        identities = {process.pid: process.identity for process in everybody}
+        for process in everybody:
             is_first = process.pid == pid and not known
-            belongs = is_first or known.get(process.pid) == process.identity or process.parent in known
-            if belongs and process.pid != us:
+            above = known.get(process.parent)  # whose pid may be another's by now
+            is_child = above is not None and identities.get(process.parent, above) == above
+            if process.pid != us and (is_first or is_child or known.get(process.pid) == process.identity):
                 known[process.pid] = process.identity
                 found.append(process)
         return found
